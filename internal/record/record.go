@@ -1,0 +1,291 @@
+// Package record makes one recording: it chooses the lenses, starts the target,
+// gives every lens the one writer, and shuts them down in order, saying what
+// was lost or could not be seen. It interprets nothing.
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/casefile"
+	"culprit/internal/event"
+	"culprit/internal/launch"
+	"culprit/internal/lens"
+	"culprit/internal/lens/ptrace"
+	"culprit/internal/lens/python"
+)
+
+// Config says what to record. Only Command, Case and Env are needed.
+type Config struct {
+	Command   []string
+	Env       []string      // NAME=VALUE, the program's environment before additions
+	Case      string        // path of the case; the spool lies beside it
+	Culprit   string        // version
+	Timeout   time.Duration // 0: none
+	NoInject  bool          // no agent, no key log
+	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
+	Snaplen   int           // bytes kept of any other buffer; 0: 256
+}
+
+// Result is how the run went.
+type Result struct {
+	Started bool
+	Errno   unix.Errno      // why not, when not Started
+	Status  unix.WaitStatus // of the command; exit 127 or 126 when not Started
+	Timeout bool
+	// Tail blocks until the processes that outlived the command are gone. They
+	// need this process: without it their system calls would fail (ADR 0002).
+	// Nil when there are none.
+	Tail      func(context.Context)
+	Remaining []int
+}
+
+// Watcher is told of the run's turns. All functions may be nil.
+type Watcher struct {
+	Started func(pid int)         // before the first instruction
+	Stopped func(sig unix.Signal) // the command was stopped by job control
+}
+
+// killDelay is how long a command ended by the timeout has between SIGTERM and
+// SIGKILL.
+const killDelay = 2 * time.Second
+
+// Run records one run of cfg.Command from start to end. The spool it leaves is
+// complete when it returns; an error means that there may be none.
+func Run(ctx context.Context, cfg Config, w Watcher) (Result, error) {
+	spool, err := casefile.Create(cfg.Case, casefile.Options{})
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := run(ctx, cfg, w, spool)
+	return res, errors.Join(err, spool.Close())
+}
+
+func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, error) {
+	dir, err := os.MkdirTemp("", "culprit-")
+	if err != nil {
+		return Result{}, fmt.Errorf("making the run's private directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+
+	env, added := cfg.Env, []string(nil)
+	var keys *keyLog
+	if !cfg.NoInject {
+		keys, added = openKeyLog(dir, env)
+		more, err := python.Prepare(filepath.Join(dir, "python"), env)
+		if err != nil {
+			put(sink, &event.Note{Lens: "code", Code: "agent-off", Text: err.Error()})
+		}
+		added = append(added, more...)
+		env = join(env, added)
+	}
+	header(sink, cfg, env, added)
+	snapshot(sink)
+
+	argv0, tried, pid, errno := start(cfg.Command, env)
+	put(sink, &event.Spawn{Errno: uint32(errno), Tried: tried})
+	if errno != 0 {
+		res := Result{Errno: errno, Status: exitStatus(errno)}
+		put(sink, &event.End{Status: uint32(res.Status)})
+		return res, nil
+	}
+	_ = argv0
+	if w.Started != nil {
+		w.Started(pid)
+	}
+
+	kernel := ptrace.New(ptrace.Options{
+		MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped,
+	})
+	target := lens.Target{PID: pid, Dir: dir}
+
+	// The code lens and the key log outlive the program by one last look.
+	side, sideDone := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	if !cfg.NoInject {
+		others.Go(func() {
+			l := python.New(filepath.Join(dir, "python"))
+			if err := l.Record(side, target, sink); err != nil {
+				put(sink, &event.Note{Lens: "code", Code: "stopped", Text: err.Error()})
+			}
+		})
+		others.Go(func() { keys.follow(side, sink) })
+	}
+
+	limit, cancel := ctx, context.CancelFunc(func() {})
+	if cfg.Timeout > 0 {
+		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
+	}
+	err = kernel.Record(limit, target, sink)
+	timedOut := limit.Err() != nil
+	cancel()
+
+	res := Result{Started: true, Timeout: timedOut, Remaining: kernel.Remaining()}
+	if timedOut {
+		end(kernel, res.Remaining)
+		res.Remaining = kernel.Remaining()
+	}
+	sideDone()
+	others.Wait()
+	if st, ok := kernel.Status(); ok {
+		res.Status = st
+	}
+	put(sink, &event.End{Status: uint32(res.Status), Timeout: timedOut})
+	if len(res.Remaining) > 0 {
+		res.Tail = kernel.Tail
+	}
+	return res, err
+}
+
+// end terminates what is left of a run whose time is over.
+func end(kernel *ptrace.Recorder, pids []int) {
+	for _, pid := range pids {
+		_ = unix.Kill(pid, unix.SIGTERM)
+		_ = unix.Kill(pid, unix.SIGCONT)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), killDelay)
+	kernel.Tail(ctx)
+	cancel()
+	for _, pid := range kernel.Remaining() {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), killDelay)
+	kernel.Tail(ctx)
+	cancel()
+}
+
+func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Body: body}) }
+
+// header opens the recording.
+func header(s lens.Sink, cfg Config, env, added []string) {
+	h := &event.Header{
+		Culprit: cfg.Culprit, Command: cfg.Command, Path: value(env, "PATH"),
+		UID: uint32(os.Geteuid()), Backend: "ptrace", Added: added,
+	}
+	h.Cwd, _ = os.Getwd()
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		h.Host = unix.ByteSliceToString(u.Nodename[:])
+		h.Kernel = unix.ByteSliceToString(u.Release[:])
+		h.Machine = unix.ByteSliceToString(u.Machine[:])
+	}
+	at := lens.Now()
+	h.Wall = time.Now().UnixNano()
+	s.Put(event.Event{Time: at, Body: h})
+}
+
+// snapshot keeps the small files that say how names are looked up here.
+func snapshot(s lens.Sink) {
+	for _, path := range []string{"/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		const limit = 64 << 10
+		put(s, &event.File{Path: path, Size: int64(len(data)), Data: data[:min(len(data), limit)]})
+	}
+}
+
+// start finds the command as execvp(3) does and starts it stopped. tried lists
+// the paths in order.
+func start(command, env []string) (argv0 string, tried []string, pid int, errno unix.Errno) {
+	candidates, errno := search(command[0], value(env, "PATH"))
+	for _, path := range candidates {
+		tried = append(tried, path)
+		pid, err := launch.Start(path, command, env)
+		if err == nil {
+			return path, tried, pid, 0
+		}
+		var e unix.Errno
+		if !errors.As(err, &e) {
+			e = unix.EIO
+		}
+		switch e {
+		case unix.ENOENT, unix.ENOTDIR:
+			if errno == 0 {
+				errno = e
+			}
+		case unix.EACCES:
+			errno = e // remembered, but a later directory may do
+		default:
+			return "", tried, 0, e
+		}
+	}
+	if errno == 0 {
+		errno = unix.ENOENT
+	}
+	return "", tried, 0, errno
+}
+
+func search(name, path string) ([]string, unix.Errno) {
+	if name == "" {
+		return nil, unix.ENOENT
+	}
+	for i := range name {
+		if name[i] == '/' {
+			return []string{name}, 0
+		}
+	}
+	if path == "" {
+		path = "/bin:/usr/bin" // confstr(_CS_PATH), as execvp(3) falls back to
+	}
+	var out []string
+	for _, dir := range filepath.SplitList(path) {
+		if dir == "" {
+			dir = "."
+		}
+		out = append(out, dir+"/"+name)
+	}
+	return out, 0
+}
+
+// exitStatus is what a shell would exit with when a command can't be started.
+func exitStatus(e unix.Errno) unix.WaitStatus {
+	if e == unix.ENOENT || e == unix.ENOTDIR {
+		return 127 << 8
+	}
+	return 126 << 8
+}
+
+func value(env []string, name string) string {
+	for i := len(env) - 1; i >= 0; i-- {
+		if v, ok := cutName(env[i], name); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func cutName(entry, name string) (string, bool) {
+	if len(entry) > len(name) && entry[len(name)] == '=' && entry[:len(name)] == name {
+		return entry[len(name)+1:], true
+	}
+	return "", false
+}
+
+// join returns env with the additions in place of the entries of those names.
+func join(env, added []string) []string {
+	out := make([]string, 0, len(env)+len(added))
+next:
+	for _, e := range env {
+		for _, a := range added {
+			for i := range a {
+				if a[i] == '=' {
+					if _, same := cutName(e, a[:i]); same {
+						continue next
+					}
+					break
+				}
+			}
+		}
+		out = append(out, e)
+	}
+	return append(out, added...)
+}

@@ -1,0 +1,257 @@
+package timeline
+
+import (
+	"cmp"
+	"errors"
+	"iter"
+	"slices"
+
+	"culprit/internal/dissect/tls"
+	"culprit/internal/event"
+	"culprit/internal/sysabi"
+)
+
+// maxEvents bounds a timeline's memory; what is over it is counted in Skipped.
+const maxEvents = 20_000_000
+
+// Build makes the timeline of a recording. Damaged records are counted in
+// Skipped and left out; an error is returned only when there is no header.
+//
+//  1. Collect the events and order them by the time at which they took effect:
+//     a call at its return, everything else at its own time.
+//  2. Walk them once: processes, descriptors, connections' bytes, lines.
+//  3. Feed each connection's bytes through TLS and HTTP, each lookup through DNS.
+//  4. Read the agents' streams and hang the exceptions on their processes.
+func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
+	b := &builder{
+		t: &Timeline{
+			Files:   map[string]*event.File{},
+			Skipped: map[string]int{},
+		},
+		procs:  map[int32]*Process{},
+		thread: map[int32]int32{},
+		socket: map[string]*Desc{},
+		pipes:  map[string]*Desc{},
+		keys:   tls.NewKeyLog(),
+	}
+	all := b.collect(events)
+	if b.t.Header.Command == nil {
+		return nil, errors.New("the recording has no header: nothing is known of the run")
+	}
+	for i := range all {
+		b.apply(&all[i])
+	}
+	b.finish()
+	return b.t, nil
+}
+
+type builder struct {
+	t      *Timeline
+	procs  map[int32]*Process // alive, by pid
+	thread map[int32]int32    // tid -> pid, of threads seen
+	socket map[string]*Desc   // by "socket:[N]"
+	pipes  map[string]*Desc   // by "pipe:[N]"
+	keys   *tls.KeyLog
+	agents []agentChunk
+	peeks  []peeked
+	out    [3]string // links of the root's descriptors 0, 1, 2
+	rest   map[lineKey]*Line
+}
+
+type agentChunk struct {
+	proc *Process
+	pid  int32
+	data []byte
+}
+
+type peeked struct {
+	at   event.Time
+	desc *Desc
+	*event.Peek
+}
+
+// effect is the time at which an event changed the world.
+func effect(e *event.Event) event.Time {
+	if s, ok := e.Body.(*event.Syscall); ok {
+		return e.Time + event.Time(s.Dur)
+	}
+	return e.Time
+}
+
+func (b *builder) collect(events iter.Seq2[event.Event, error]) []event.Event {
+	var all []event.Event
+	for e, err := range events {
+		switch {
+		case err != nil:
+			b.t.Skipped["damaged record"]++
+			continue
+		case len(all) >= maxEvents:
+			b.t.Skipped["over the limit of a timeline"]++
+			continue
+		}
+		switch body := e.Body.(type) {
+		case *event.Header:
+			b.t.Header, b.t.Start = *body, e.Time
+			continue
+		case *event.Secrets:
+			b.keys.Add(body.Source, body.Lines)
+			continue
+		case *event.Unknown:
+			b.t.Skipped["record of a newer culprit"]++
+			continue
+		case *event.Syscall:
+			if body.Dur < 0 {
+				body.Dur = 0
+			}
+		}
+		all = append(all, e)
+	}
+	slices.SortStableFunc(all, func(x, y event.Event) int { return cmp.Compare(effect(&x), effect(&y)) })
+	return all
+}
+
+func (b *builder) apply(e *event.Event) {
+	t := b.t
+	t.EndAt = max(t.EndAt, effect(e))
+	switch body := e.Body.(type) {
+	case *event.Syscall:
+		b.syscall(e, body)
+	case *event.Fork:
+		b.fork(e, body)
+	case *event.Exec:
+		b.exec(e, body)
+	case *event.Exit:
+		b.exit(e, body)
+	case *event.Signal:
+		p := b.process(e.PID, e.Time)
+		p.Signals = append(p.Signals, &Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(body.Siginfo)})
+	case *event.FD:
+		b.descriptor(e, body)
+	case *event.Peek:
+		if d := b.socketOf(e.PID, body); d != nil {
+			b.peeks = append(b.peeks, peeked{e.Time, d, body})
+		}
+	case *event.Agent:
+		// The process may be gone by the time its ring was drained.
+		b.agents = append(b.agents, agentChunk{b.latest(e.PID), e.PID, body.Data})
+	case *event.File:
+		t.Files[body.Path] = body
+	case *event.Loss:
+		t.Loss = append(t.Loss, body)
+	case *event.Note:
+		t.Notes = append(t.Notes, Note{*body, e.PID})
+	case *event.Wait:
+		p := b.process(e.PID, e.Time)
+		p.Waits = append(p.Waits, Wait{TID: e.TID, Wait: *body})
+	case *event.Spawn:
+		t.Spawn = body
+	case *event.End:
+		t.End = body
+	}
+}
+
+// process finds the live process pid; one that was never announced (its fork
+// was lost, or it was attached to) is made up.
+func (b *builder) process(pid int32, at event.Time) *Process {
+	if p := b.procs[pid]; p != nil {
+		return p
+	}
+	p := &Process{PID: pid, Start: at, fds: map[int32]slot{}}
+	b.add(p)
+	return p
+}
+
+func (b *builder) add(p *Process) {
+	b.procs[p.PID] = p
+	b.t.Procs = append(b.t.Procs, p)
+	if b.t.Root == nil {
+		b.t.Root = p
+	}
+}
+
+// latest finds the newest process that had the number, ended or not.
+func (b *builder) latest(pid int32) *Process {
+	if p := b.procs[pid]; p != nil {
+		return p
+	}
+	for i := len(b.t.Procs) - 1; i >= 0; i-- {
+		if b.t.Procs[i].PID == pid {
+			return b.t.Procs[i]
+		}
+	}
+	return nil
+}
+
+func (b *builder) fork(e *event.Event, f *event.Fork) {
+	parent := b.process(e.PID, e.Time)
+	if f.Thread {
+		return
+	}
+	kid := &Process{PID: f.Child, Parent: parent, Start: e.Time,
+		Exe: parent.Exe, Argv: parent.Argv, Cwd: parent.Cwd,
+		fds: make(map[int32]slot, len(parent.fds))}
+	for n, s := range parent.fds {
+		kid.fds[n] = s
+	}
+	parent.Kids = append(parent.Kids, kid)
+	b.add(kid)
+}
+
+func (b *builder) exec(e *event.Event, x *event.Exec) {
+	p := b.process(e.PID, e.Time)
+	p.Execs = append(p.Execs, &Exec{e.Time, *x})
+	p.Exe, p.Argv, p.Cwd = x.Exe, x.Argv, x.Cwd
+	for n, s := range p.fds {
+		if s.cloexec {
+			delete(p.fds, n)
+		}
+	}
+}
+
+func (b *builder) exit(e *event.Event, x *event.Exit) {
+	if e.PID != e.TID {
+		return // a thread
+	}
+	p := b.process(e.PID, e.Time)
+	p.Ended, p.EndTime, p.Status = true, e.Time, x.Status
+	delete(b.procs, e.PID)
+}
+
+func (b *builder) syscall(e *event.Event, s *event.Syscall) {
+	if s.Flags&event.Injected != 0 {
+		return
+	}
+	p := b.process(e.PID, e.Time)
+	c := &Call{Proc: p, TID: e.TID, Enter: e.Time, Raw: s}
+	b.t.Calls = append(b.t.Calls, c)
+	p.Calls = append(p.Calls, c)
+	b.effects(c)
+}
+
+func (b *builder) finish() {
+	t := b.t
+	byEntry := func(x, y *Call) int { return cmp.Compare(x.Enter, y.Enter) }
+	slices.SortStableFunc(t.Calls, byEntry)
+	for i, c := range t.Calls {
+		c.Seq = i
+	}
+	for _, p := range t.Procs {
+		slices.SortStableFunc(p.Calls, byEntry)
+		for i := range p.Waits {
+			w := &p.Waits[i]
+			for j := len(p.Calls) - 1; j >= 0; j-- {
+				if c := p.Calls[j]; c.TID == w.TID {
+					if c.Raw.Flags&event.Unfinished != 0 {
+						w.Call = c
+					}
+					break
+				}
+			}
+		}
+	}
+	b.flushLines()
+	b.applyPeeks()
+	b.talk()
+	b.python()
+	b.names()
+}

@@ -1,0 +1,97 @@
+package timeline
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"culprit/internal/event"
+)
+
+// maxLine bounds one line of a program's output, in bytes.
+const maxLine = 4096
+
+type lineKey struct {
+	proc *Process
+	fd   int32
+}
+
+// write takes the lines out of a write to standard output or error. What a
+// process writes to its descriptor 2 counts even where a redirection hides it:
+// those are its words all the same.
+func (b *builder) write(c *Call) {
+	fd := int32(c.Raw.Args[0])
+	visible := false
+	if d := c.Desc; d != nil && d.Link != "" {
+		switch d.Link {
+		case b.out[1]:
+			visible = true
+			fd = cmp.Or(only(fd, 1, 2), 1)
+		case b.out[2]:
+			visible = true
+			fd = cmp.Or(only(fd, 1, 2), 2)
+		}
+	}
+	if fd != 1 && fd != 2 || receives(c.Name()) || c.Raw.Ret <= 0 || c.Raw.Flags&event.Unfinished != 0 {
+		return
+	}
+	if !visible && fd == 1 {
+		return // data for a file or the next program of a pipe
+	}
+	data, missing := c.Decode().Buffer()
+	b.text(c, fd, visible, data)
+	if missing > 0 {
+		b.text(c, fd, visible, []byte("\n")) // the rest is not known
+	}
+}
+
+func only(fd int32, these ...int32) int32 {
+	if slices.Contains(these, fd) {
+		return fd
+	}
+	return 0
+}
+
+func (b *builder) text(c *Call, fd int32, visible bool, data []byte) {
+	if b.rest == nil {
+		b.rest = map[lineKey]*Line{}
+	}
+	key := lineKey{c.Proc, fd}
+	for len(data) > 0 {
+		piece, rest, ends := bytes.Cut(data, []byte("\n"))
+		data = rest
+		l := b.rest[key]
+		if l == nil {
+			l = &Line{Time: c.Leave(), Proc: c.Proc, FD: fd, Visible: visible, Call: c}
+		}
+		if room := maxLine - len(l.Text); room > 0 {
+			l.Text += string(piece[:min(room, len(piece))])
+		}
+		if ends {
+			delete(b.rest, key)
+			b.line(l)
+		} else {
+			b.rest[key] = l
+		}
+	}
+}
+
+func (b *builder) line(l *Line) {
+	l.Text = string(bytes.TrimRight([]byte(l.Text), "\r \t"))
+	if l.Text != "" {
+		b.t.Lines = append(b.t.Lines, l)
+	}
+}
+
+// flushLines ends the lines that had no newline, in order of time.
+func (b *builder) flushLines() {
+	var open []*Line
+	for _, l := range b.rest {
+		open = append(open, l)
+	}
+	slices.SortFunc(open, func(x, y *Line) int { return cmp.Or(cmp.Compare(x.Time, y.Time), cmp.Compare(x.FD, y.FD)) })
+	for _, l := range open {
+		b.line(l)
+	}
+	slices.SortStableFunc(b.t.Lines, func(x, y *Line) int { return cmp.Compare(x.Time, y.Time) })
+}

@@ -1,0 +1,189 @@
+// Package timeline merges what the lenses recorded into one order and links it:
+// which descriptor a call worked on, which connection that is, what was said on
+// it once decrypted, which exceptions a process raised meanwhile.
+//
+// It is a pure function of a recording: no I/O, no clock. It judges nothing;
+// that is explain's job.
+package timeline
+
+import (
+	"net/netip"
+
+	"culprit/internal/dissect/dns"
+	"culprit/internal/event"
+	"culprit/internal/sysabi"
+)
+
+// Timeline is one recorded run.
+type Timeline struct {
+	Header event.Header
+	Start  event.Time // of the recording
+	Spawn  *event.Spawn
+	End    *event.End // nil: the recording was cut off
+	EndAt  event.Time // time of the last event
+
+	Root    *Process
+	Procs   []*Process // in order of appearance
+	Calls   []*Call    // in order of entry
+	Conns   []*Conn    // in order of appearance
+	Lookups []*Lookup
+	Lines   []*Line
+	Files   map[string]*event.File
+	Loss    []*event.Loss
+	Notes   []Note
+
+	// Skipped counts records that could not be understood, by reason.
+	Skipped map[string]int
+}
+
+// Note is a note of the recorder with the process that it is about, if any.
+type Note struct {
+	event.Note
+	PID int32
+}
+
+// Process is one thread group from its fork to its end.
+type Process struct {
+	PID     int32
+	Parent  *Process // nil for the root and for strays
+	Kids    []*Process
+	Start   event.Time
+	Exe     string // of the last exec
+	Argv    []string
+	Cwd     string
+	Execs   []*Exec // all programs that it was, in order
+	Ended   bool
+	EndTime event.Time
+	Status  uint32  // wait status, when Ended
+	Calls   []*Call // in order of entry
+	Signals []*Signal
+	Raised  []*Exception // in order
+	Python  *Python      // nil: no agent in it
+	Waits   []Wait       // what its threads did when the run was cut
+
+	fds map[int32]slot
+}
+
+// Exec is one successful execve.
+type Exec struct {
+	Time event.Time
+	event.Exec
+}
+
+// Signal is a signal that was delivered to a process.
+type Signal struct {
+	Time event.Time
+	TID  int32
+	sysabi.Siginfo
+}
+
+// Wait is what a thread was doing when the recorder ended the run.
+type Wait struct {
+	TID int32
+	event.Wait
+	Call *Call // the unfinished call, nil when it was not a traced one
+}
+
+// Name is the base name of what the process runs, as its argv says it.
+func (p *Process) Name() string {
+	if len(p.Argv) > 0 && p.Argv[0] != "" {
+		return base(p.Argv[0])
+	}
+	return base(p.Exe)
+}
+
+// Alive reports whether the process had not ended by the end of the recording.
+func (p *Process) Alive() bool { return !p.Ended }
+
+func base(path string) string {
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			return path[i+1:]
+		}
+	}
+	return path
+}
+
+// Call is one system call. Its arguments are decoded on demand.
+type Call struct {
+	Seq   int // index in Timeline.Calls
+	Proc  *Process
+	TID   int32
+	Enter event.Time
+	Raw   *event.Syscall
+	Desc  *Desc  // of the descriptor it works on, nil when it has none or it is not known
+	Path  string // absolute path that it names, "" when none
+}
+
+// Leave is the time at which the call returned.
+func (c *Call) Leave() event.Time { return c.Enter + event.Time(c.Raw.Dur) }
+
+// Decode reads the call's arguments and result.
+func (c *Call) Decode() sysabi.Decoded { return sysabi.Decode(c.Raw) }
+
+// Name is the call's name, e.g. "openat".
+func (c *Call) Name() string {
+	if k := sysabi.Lookup(c.Raw.Arch, c.Raw.NR); k != nil {
+		return k.Name
+	}
+	return ""
+}
+
+// Errno is the error that the call returned, 0 when it succeeded or did not return.
+func (c *Call) Errno() sysabi.Errno {
+	if r := c.Raw.Ret; r < 0 && r >= -4095 && c.Raw.Flags&event.Unfinished == 0 {
+		return sysabi.Errno(-r)
+	}
+	return 0
+}
+
+// DescKind is what an open file description is.
+type DescKind uint8
+
+// Kinds of open file descriptions.
+const (
+	DescOther DescKind = iota
+	DescFile
+	DescSocket
+	DescPipe
+	DescTTY
+)
+
+// Desc is an open file description, shared by every descriptor that refers to it.
+type Desc struct {
+	Kind  DescKind
+	Link  string // as /proc/PID/fd/N shows it, "" until known
+	Path  string // of a file
+	Type  uint32 // SOCK_STREAM, ...
+	Conn  *Conn  // of a socket that talked or tried to
+	Peer  *Desc  // other end of a pipe or socketpair made inside the run
+	Opens *Call  // the call that made it, nil for an inherited one
+}
+
+type slot struct {
+	*Desc
+	cloexec bool
+}
+
+// Line is one line that a process wrote to its standard output or error.
+type Line struct {
+	Time    event.Time
+	Proc    *Process
+	FD      int32 // 1 or 2 as the writer numbered it
+	Text    string
+	Visible bool // it went where the root's own output goes, not to a pipe or /dev/null
+	Call    *Call
+}
+
+// Lookup is one name that the program asked a name server for.
+type Lookup struct {
+	Time    event.Time
+	Proc    *Process
+	Server  netip.AddrPort
+	Query   dns.Question
+	Answer  *dns.Message // nil: nothing came
+	Answers event.Time
+	Sent    *Call
+	Got     *Call
+	Error   *Call // the call that failed for want of a server, nil when none
+}
