@@ -1,0 +1,58 @@
+# What to run, for people and for CI. `make check` is the whole gate; the rest
+# are its parts.
+
+GO      ?= go
+TOOL     = $(GO) tool -modfile=tools/go.mod
+FUZZTIME ?= 3s
+
+# The race detector slows a traced program's tracer, and it can't look into the
+# child processes that these packages' tests are about; everything else has it.
+NORACE = /internal/launch$$|/internal/lens/ptrace$$|/internal/demo$$|/internal/arch$$|/cmd/|/e2e(/|$$)
+
+.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench fmt clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/culprit
+
+check: install-deps format vet staticcheck generated build test fuzz
+	@echo 'make check: all passed'
+
+# Installs what the tests need where it can (Debian, as root or with sudo) and
+# says what is missing where it can't.
+install-deps:
+	@tools/install-deps
+
+format:
+	@bad=$$(gofmt -l cmd internal e2e 2>/dev/null); \
+	if [ -n "$$bad" ]; then echo "not formatted (make fmt does it):"; echo "$$bad"; exit 1; fi
+
+fmt:
+	gofmt -w $$(ls -d cmd internal e2e 2>/dev/null)
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(TOOL) staticcheck ./...
+
+# Runs every generator and fails when a committed result differs from it.
+generated:
+	@tools/generated
+
+# Unit, golden, script and end-to-end tests. The second line is never taken from
+# go's test cache: those tests depend on programs that the cache doesn't know.
+test:
+	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '$(NORACE)')
+	$(GO) test -count=1 $$($(GO) list ./... | grep -E '$(NORACE)')
+
+# Each fuzz target for FUZZTIME, one after the other.
+fuzz:
+	@tools/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin
