@@ -1,0 +1,368 @@
+package tcp
+
+import (
+	"net/netip"
+	"slices"
+
+	"culprit/internal/dissect"
+	"culprit/internal/event"
+)
+
+// Limits. What is over them becomes a gap or closes the connection that was
+// quiet for longest; both are counted.
+const (
+	maxConns  = 1 << 16
+	maxQueue  = 4 << 20 // bytes held back behind a hole, for each direction
+	maxHeld   = 4096    // segments held back
+	maxAhead  = 64 << 20
+	ackedHold = 8 // segments to wait after the peer has acknowledged a hole
+)
+
+// Conn is one TCP connection as far as the packets show it.
+type Conn struct {
+	ID             int // from 0, in order of appearance
+	Client, Server netip.AddrPort
+	Opened         event.Time // the first packet
+	Established    event.Time // SYN+ACK, 0 when not seen
+	SawSYN         bool
+	Half           [2]Half // by dissect.Dir
+	Reset          bool
+	ResetBy        dissect.Dir // who sent the RST
+	ResetAt        event.Time
+
+	used int64 // packet count at its last packet
+	dead bool  // both sides ended
+}
+
+// Half counts one direction's packets.
+type Half struct {
+	Packets    int
+	Bytes      int64 // delivered, each once
+	Missing    int64 // bytes that the capture lacks
+	Duplicate  int64 // bytes seen again (retransmissions, keep-alives)
+	OutOfOrder int   // segments that came before an earlier one
+	Wild       int   // segments whose sequence number fits nothing
+	FIN        event.Time
+
+	known   bool // next is set
+	next    uint32
+	synSeq  uint32
+	sawSYN  bool
+	fin     bool
+	finSeq  uint32
+	ended   bool
+	acked   uint32
+	hasAck  bool
+	held    []segment
+	heldSum int
+	waited  int
+	last    event.Time
+}
+
+type segment struct {
+	seq  uint32
+	cut  int
+	data []byte
+	time event.Time
+	ref  int64
+}
+
+func (s *segment) end() uint32 { return s.seq + uint32(len(s.data)+s.cut) }
+
+// Output is the next piece of a connection's stream. Its Data is valid until
+// the next call.
+type Output struct {
+	Conn *Conn
+	dissect.Input
+}
+
+// Assembler sorts the packets of any number of connections. The zero value is
+// ready.
+type Assembler struct {
+	conns map[key]*Conn
+	n     int
+	tick  int64
+	out   []Output
+
+	Evicted int // connections forgotten because there were too many
+}
+
+type key struct{ a, b netip.AddrPort }
+
+func keyOf(f *Frame) key {
+	if f.Src.Compare(f.Dst) < 0 {
+		return key{f.Src, f.Dst}
+	}
+	return key{f.Dst, f.Src}
+}
+
+// Feed takes a TCP packet. It returns the connection and what the packet
+// brought into order. The slice is valid until the next call.
+func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
+	a.out = a.out[:0]
+	a.tick++
+	k := keyOf(f)
+	c := a.conns[k]
+	if c != nil && f.Flags&(SYN|ACK) == SYN && c.renewed(f) {
+		a.flush(c)
+		c = nil
+	}
+	if c == nil {
+		c = a.open(k, f, t)
+	}
+	c.used = a.tick
+	d := dissect.ToServer
+	if f.Src != c.Client {
+		d = dissect.ToClient
+	}
+	h := &c.Half[d]
+	h.Packets++
+	seq := f.Seq
+	if f.Flags&SYN != 0 {
+		c.SawSYN = true
+		if f.Flags&ACK != 0 && c.Established == 0 {
+			c.Established = t
+		}
+		h.sawSYN, h.synSeq = true, f.Seq
+		seq++
+	}
+	if !h.known && f.Flags&RST == 0 {
+		h.known, h.next = true, seq
+	}
+	if f.Flags&ACK != 0 && f.Flags&RST == 0 {
+		p := &c.Half[d.Reverse()]
+		if !p.hasAck || int32(f.Ack-p.acked) > 0 {
+			p.acked, p.hasAck = f.Ack, true
+		}
+	}
+	a.segment(c, d, segment{seq: seq, cut: f.Cut, data: f.Payload, time: t, ref: ref}, f.Flags)
+	if f.Flags&RST != 0 {
+		a.reset(c, d, f, t, ref)
+	}
+	return c, a.out
+}
+
+// renewed says whether a SYN opens another connection between the same ports.
+func (c *Conn) renewed(f *Frame) bool {
+	h := &c.Half[dissect.ToServer]
+	if f.Src != c.Client {
+		return c.dead || c.Half[dissect.ToClient].ended
+	}
+	if h.sawSYN {
+		return f.Seq != h.synSeq
+	}
+	return h.known && h.Bytes > 0 && f.Seq+1 != h.next-uint32(h.Bytes)
+}
+
+func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
+	if len(a.conns) >= maxConns {
+		a.evict()
+	}
+	if a.conns == nil {
+		a.conns = make(map[key]*Conn)
+	}
+	c := &Conn{ID: a.n, Client: f.Src, Server: f.Dst, Opened: t}
+	switch {
+	case f.Flags&(SYN|ACK) == SYN|ACK,
+		f.Flags&SYN == 0 && f.Src.Port() < 1024 && f.Dst.Port() >= 1024:
+		c.Client, c.Server = f.Dst, f.Src
+	}
+	a.n++
+	a.conns[k] = c
+	return c
+}
+
+// evict forgets the connection that was quiet for longest.
+func (a *Assembler) evict() {
+	var k key
+	var old *Conn
+	for x, c := range a.conns {
+		if old == nil || c.used < old.used {
+			k, old = x, c
+		}
+	}
+	a.flush(old)
+	delete(a.conns, k)
+	a.Evicted++
+}
+
+func (a *Assembler) segment(c *Conn, d dissect.Dir, s segment, flags uint8) {
+	h := &c.Half[d]
+	if !h.known {
+		return
+	}
+	if flags&FIN != 0 && !h.fin {
+		h.fin, h.finSeq, h.FIN = true, s.end(), s.time
+	}
+	if n := len(s.data) + s.cut; n > 0 {
+		switch ahead := int32(s.seq - h.next); {
+		case ahead > maxAhead || ahead < -maxAhead:
+			h.Wild++
+		case int32(s.end()-h.next) <= 0:
+			h.Duplicate += int64(n)
+		case ahead <= 0:
+			a.deliver(c, d, &s)
+		default:
+			h.OutOfOrder++
+			h.hold(s)
+		}
+	}
+	a.drain(c, d)
+	if len(h.held) > 0 {
+		if h.hasAck && int32(h.acked-h.held[0].seq) >= 0 {
+			h.waited++
+		}
+		for len(h.held) > 0 && (h.waited > ackedHold || h.heldSum > maxQueue || len(h.held) > maxHeld) {
+			a.skip(c, d)
+		}
+	} else {
+		h.waited = 0
+	}
+	a.finish(c, d, s.time, s.ref)
+}
+
+// hold keeps a segment, sorted by sequence number.
+func (h *Half) hold(s segment) {
+	i := len(h.held)
+	for i > 0 && int32(h.held[i-1].seq-s.seq) > 0 {
+		i--
+	}
+	if i > 0 && h.held[i-1].seq == s.seq && int32(h.held[i-1].end()-s.end()) >= 0 {
+		h.Duplicate += int64(len(s.data))
+		return
+	}
+	s.data = slices.Clone(s.data)
+	h.held = slices.Insert(h.held, i, s)
+	h.heldSum += len(s.data)
+}
+
+// drain delivers what is in order now.
+func (a *Assembler) drain(c *Conn, d dissect.Dir) {
+	h := &c.Half[d]
+	n := 0
+	for n < len(h.held) && int32(h.held[n].seq-h.next) <= 0 {
+		s := &h.held[n]
+		h.heldSum -= len(s.data)
+		if int32(s.end()-h.next) > 0 {
+			a.deliver(c, d, s)
+		} else {
+			h.Duplicate += int64(len(s.data))
+		}
+		n++
+	}
+	if n > 0 {
+		h.held = slices.Delete(h.held, 0, n)
+		h.waited = 0
+	}
+}
+
+// deliver puts out a segment that begins at or before next and ends after it.
+func (a *Assembler) deliver(c *Conn, d dissect.Dir, s *segment) {
+	h := &c.Half[d]
+	h.last = max(h.last, s.time)
+	old := int(h.next - s.seq)
+	h.next = s.end()
+	h.Duplicate += int64(old)
+	data, cut := s.data, s.cut
+	if old > len(data) {
+		cut -= old - len(data)
+		data = nil
+	} else {
+		data = data[old:]
+	}
+	if len(data) > 0 {
+		h.Bytes += int64(len(data))
+		a.put(c, dissect.Input{Time: h.last, Dir: d, Data: data, Ref: s.ref})
+	}
+	if cut > 0 { // the snap length cut the segment's end off
+		h.Missing += int64(cut)
+		a.put(c, dissect.Input{Time: h.last, Dir: d, Gap: cut, Ref: s.ref})
+	}
+}
+
+func (a *Assembler) put(c *Conn, in dissect.Input) { a.out = append(a.out, Output{c, in}) }
+
+// skip gives up the hole before the first held segment.
+func (a *Assembler) skip(c *Conn, d dissect.Dir) {
+	h := &c.Half[d]
+	s := &h.held[0]
+	gap := int(s.seq - h.next)
+	h.Missing += int64(gap)
+	h.next = s.seq
+	h.last = max(h.last, s.time)
+	a.put(c, dissect.Input{Time: h.last, Dir: d, Gap: gap, Ref: s.ref})
+	a.drain(c, d)
+}
+
+// finish ends a direction whose FIN's turn has come.
+func (a *Assembler) finish(c *Conn, d dissect.Dir, t event.Time, ref int64) {
+	h := &c.Half[d]
+	if h.fin && !h.ended && int32(h.next-h.finSeq) >= 0 {
+		a.end(c, d, t, ref)
+	}
+}
+
+func (a *Assembler) end(c *Conn, d dissect.Dir, t event.Time, ref int64) {
+	h := &c.Half[d]
+	h.ended = true
+	h.last = max(h.last, t)
+	a.put(c, dissect.Input{Time: h.last, Dir: d, Ref: ref, End: true})
+	c.dead = c.Half[0].ended && c.Half[1].ended
+}
+
+// reset ends both directions. A RST whose number fits nothing is ignored (RFC
+// 9293 section 3.5.3), as a receiver would.
+func (a *Assembler) reset(c *Conn, d dissect.Dir, f *Frame, t event.Time, ref int64) {
+	h := &c.Half[d]
+	if h.known {
+		if off := int32(f.Seq - h.next); off < -1 || off > 1<<24 {
+			h.Wild++
+			return
+		}
+	}
+	if !c.Reset {
+		c.Reset, c.ResetBy, c.ResetAt = true, d, t
+	}
+	for _, x := range []dissect.Dir{d, d.Reverse()} {
+		for len(c.Half[x].held) > 0 {
+			a.skip(c, x)
+		}
+		if !c.Half[x].ended {
+			a.end(c, x, t, ref)
+		}
+	}
+}
+
+// flush gives up all holes of a connection and tells of a FIN that waited
+// behind one.
+func (a *Assembler) flush(c *Conn) {
+	for d := range c.Half {
+		h := &c.Half[d]
+		for len(h.held) > 0 {
+			a.skip(c, dissect.Dir(d))
+		}
+		if h.fin && !h.ended {
+			if gap := int32(h.finSeq - h.next); gap > 0 && gap <= maxAhead {
+				h.Missing += int64(gap)
+				a.put(c, dissect.Input{Time: h.last, Dir: dissect.Dir(d), Gap: int(gap)})
+			}
+			a.end(c, dissect.Dir(d), h.FIN, 0)
+		}
+	}
+}
+
+// Close says that there are no more packets: what waited behind holes comes
+// out, in order of connections. Directions whose FIN was not seen get no End.
+func (a *Assembler) Close() []Output {
+	a.out = a.out[:0]
+	list := make([]*Conn, 0, len(a.conns))
+	for _, c := range a.conns {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(x, y *Conn) int { return x.ID - y.ID })
+	for _, c := range list {
+		a.flush(c)
+	}
+	a.conns = nil
+	return a.out
+}
