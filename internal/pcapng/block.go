@@ -182,6 +182,10 @@ type Packet struct {
 	PID, TID uint32
 	// Flags is epb_flags, for reading.
 	Flags uint32
+
+	// surplus is for rewriting: what a Simple block holds beyond Data, and
+	// what others hold behind the last option if it is more than an end marker.
+	surplus []byte
 }
 
 // Direction is which way the packet went.

@@ -138,6 +138,7 @@ func (r *Reader) finishPacket(rest []byte, captured uint32) (Block, string) {
 	p.Nanos, p.TimeKnown = r.ifaces[p.Interface].nanos(p.Ticks)
 	var what string
 	p.Options, what = r.options(rest[min(len(rest), (int(captured)+3)&^3):])
+	p.surplus = r.extra
 	if v, ok := p.Options.Get(OptPacketFlags); ok && len(v) == 4 {
 		p.Flags = r.order.Uint32(v)
 	}
@@ -163,7 +164,7 @@ func (r *Reader) decodeSimple(body []byte) (Block, string) {
 	if n > uint64(len(rest)) {
 		return nil, fmt.Sprintf("%d bytes of packet in %d", n, len(rest))
 	}
-	r.packet.Data = rest[:n:n]
+	r.packet.Data, r.packet.surplus = rest[:n:n], rest[n:]
 	return &r.packet, ""
 }
 

@@ -55,6 +55,7 @@ type Reader struct {
 	failed error
 	buf    []byte
 	opts   Options
+	extra  []byte // what options found behind the last option, see Packet.surplus
 
 	section    Section
 	packet     Packet
@@ -246,16 +247,19 @@ func (r *Reader) ticks(b []byte) uint64 {
 // options reads the options at the end of a block into a slice that the next
 // call reuses.
 func (r *Reader) options(b []byte) (Options, string) {
-	r.opts = r.opts[:0]
+	r.opts, r.extra = r.opts[:0], nil
 	for len(b) > 0 {
 		if len(b) < 4 {
 			return nil, "option cut off"
 		}
 		code, n := r.order.Uint16(b), int(r.order.Uint16(b[2:]))
-		b = b[4:]
 		if code == OptEnd {
+			if n != 0 || len(b) > 4 {
+				r.extra = b
+			}
 			break
 		}
+		b = b[4:]
 		padded := (n + 3) &^ 3
 		if padded > len(b) {
 			return nil, fmt.Sprintf("option %d is longer than its block", code)

@@ -107,7 +107,8 @@ func (p *Packet) appendBody(b []byte, o binary.AppendByteOrder) []byte {
 	switch p.Form {
 	case Simple:
 		b = o.AppendUint32(b, p.OrigLen)
-		return appendPadded(b, p.Data)
+		b = append(append(b, p.Data...), p.surplus...)
+		return pad(b, len(p.Data)+len(p.surplus))
 	case Obsolete:
 		b = o.AppendUint16(b, uint16(p.Interface))
 		b = o.AppendUint16(b, p.Drops)
@@ -119,7 +120,14 @@ func (p *Packet) appendBody(b []byte, o binary.AppendByteOrder) []byte {
 	b = o.AppendUint32(b, uint32(len(p.Data)))
 	b = o.AppendUint32(b, p.OrigLen)
 	b = appendPadded(b, p.Data)
-	return p.Options.append(b, o)
+	b = p.Options.append(b, o)
+	if len(p.surplus) > 0 {
+		if len(p.Options) > 0 {
+			b = b[:len(b)-4] // surplus has its own end marker
+		}
+		b = appendPadded(b, p.surplus)
+	}
+	return b
 }
 
 // ProcessOption is epb_processid_threadid for a section of the given order.
