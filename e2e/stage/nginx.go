@@ -118,7 +118,7 @@ func (s *Stage) sockets(option string) (all []*net.TCPListener, directives strin
 	return nil, ""
 }
 
-// refusingBackEnd answers 413 as soon as it has a request's head, and closes.
+// refusingBackEnd answers 413 as soon as it has a request's head, and says FIN.
 func (s *Stage) refusingBackEnd() string {
 	s.t.Helper()
 	return s.serve(func(c *net.TCPConn) {
@@ -127,5 +127,11 @@ func (s *Stage) refusingBackEnd() string {
 		}
 		const page = "<html><head><title>413 Request Entity Too Large</title></head></html>\r\n"
 		fmt.Fprintf(c, "HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(page), page)
+		// Neither read nor closed before the test's end. If it read, nginx would
+		// go on to pass a fast client's whole body through before it looks at the
+		// answer; if it closed with bytes unread, that would be RST, and nginx
+		// might lose the answer to it.
+		c.CloseWrite()
+		<-s.ctx().Done()
 	})
 }

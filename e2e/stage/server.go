@@ -30,7 +30,6 @@ func (s *Stage) serve(handle func(*net.TCPConn)) string {
 }
 
 func (s *Stage) serveOn(l net.Listener, handle func(*net.TCPConn)) {
-	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -39,7 +38,7 @@ func (s *Stage) serveOn(l net.Listener, handle func(*net.TCPConn)) {
 				return
 			}
 			wg.Go(func() {
-				stop := context.AfterFunc(ctx, func() { c.Close() })
+				stop := context.AfterFunc(s.ctx(), func() { c.Close() })
 				defer stop()
 				defer c.Close()
 				handle(c.(*net.TCPConn))
@@ -48,7 +47,6 @@ func (s *Stage) serveOn(l net.Listener, handle func(*net.TCPConn)) {
 	})
 	s.t.Cleanup(func() {
 		l.Close()
-		cancel()
 		wg.Wait()
 	})
 }
