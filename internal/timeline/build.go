@@ -32,7 +32,6 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 		thread: map[int32]int32{},
 		socket: map[string]*Desc{},
 		pipes:  map[string]*Desc{},
-		keys:   tls.NewKeyLog(),
 	}
 	all := b.collect(events)
 	if b.t.Header.Command == nil {
@@ -51,7 +50,7 @@ type builder struct {
 	thread map[int32]int32    // tid -> pid, of threads seen
 	socket map[string]*Desc   // by "socket:[N]"
 	pipes  map[string]*Desc   // by "pipe:[N]"
-	keys   *tls.KeyLog
+	keys   tls.KeyLog
 	agents []agentChunk
 	peeks  []peeked
 	out    [3]string // links of the root's descriptors 0, 1, 2
@@ -94,7 +93,8 @@ func (b *builder) collect(events iter.Seq2[event.Event, error]) []event.Event {
 			b.t.Header, b.t.Start = *body, e.Time
 			continue
 		case *event.Secrets:
-			b.keys.Add(body.Source, body.Lines)
+			b.keys.Add(body.Lines)
+			b.t.Secrets = append(b.t.Secrets, body.Lines...)
 			continue
 		case *event.Unknown:
 			b.t.Skipped["record of a newer culprit"]++

@@ -3,11 +3,10 @@ package timeline
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"culprit/internal/dissect"
-	"culprit/internal/dissect/http"
-	"culprit/internal/dissect/tls"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 )
@@ -40,7 +39,7 @@ type Conn struct {
 
 	Segments []Segment
 	TLS      *TLS
-	HTTP     []*http.Exchange
+	HTTP     []*Exchange
 	Plain    string // protocol of the first bytes by their look: "http", "tls", "ssh", ...
 	Damage   []string
 }
@@ -55,18 +54,6 @@ type Segment struct {
 	Unread bool
 }
 
-// TLS is what a connection's TLS layer showed.
-type TLS struct {
-	Client *tls.ClientHello
-	Server *tls.ServerHello
-	Chain  []tls.Certificate // the server's, leaf first
-	Alerts []tls.Alert
-	Data   []Segment // plaintext
-	Done   bool      // application data flowed, or both Finished were seen
-	NoKeys string    // why it was not decrypted, "" when it was
-	NotTLS string    // what the peer spoke instead
-}
-
 // Stream reports whether the connection carries a byte stream.
 func (c *Conn) Stream() bool { return c.Type == sockStream }
 
@@ -76,7 +63,7 @@ func (c *Conn) Peer() string {
 	case c.Path != "":
 		return c.Path
 	case c.Name != "" && c.Remote.IsValid():
-		return c.Name + ":" + itoa(int(c.Remote.Port()))
+		return c.Name + ":" + strconv.Itoa(int(c.Remote.Port()))
 	case c.Remote.IsValid():
 		return c.Remote.String()
 	}

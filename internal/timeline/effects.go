@@ -149,7 +149,7 @@ func le32(b []byte) uint32 {
 // counts from. Symbolic links are not followed.
 func (b *builder) pathOf(c *Call) string {
 	d := c.Decode()
-	name := d.Path()
+	name, _ := d.Path()
 	if name == "" {
 		if c.Desc != nil {
 			return c.Desc.Path
@@ -160,9 +160,9 @@ func (b *builder) pathOf(c *Call) string {
 		return path.Clean(name)
 	}
 	dir := c.Proc.Cwd
-	if n, ok := d.DirFD(); ok && n != atFdcwd {
+	if n := d.DirFD(); n != atFdcwd {
 		dir = ""
-		if s, known := c.Proc.fds[int32(n)]; known {
+		if s, known := c.Proc.fds[n]; known {
 			dir = s.Path
 		}
 	}

@@ -9,7 +9,6 @@ package timeline
 import (
 	"net/netip"
 
-	"culprit/internal/dissect/dns"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 )
@@ -29,6 +28,7 @@ type Timeline struct {
 	Lookups []*Lookup
 	Lines   []*Line
 	Files   map[string]*event.File
+	Secrets []byte // TLS key log lines
 	Loss    []*event.Loss
 	Notes   []Note
 
@@ -175,15 +175,19 @@ type Line struct {
 	Call    *Call
 }
 
-// Lookup is one name that the program asked a name server for.
+// Lookup is one question to a name server and what came of it.
 type Lookup struct {
-	Time    event.Time
-	Proc    *Process
-	Server  netip.AddrPort
-	Query   dns.Question
-	Answer  *dns.Message // nil: nothing came
-	Answers event.Time
-	Sent    *Call
-	Got     *Call
-	Error   *Call // the call that failed for want of a server, nil when none
+	Time       event.Time
+	Proc       *Process
+	TID        int32
+	Server     netip.AddrPort
+	Name       string
+	Type       string // "A", "AAAA", ...
+	ID         uint16
+	Answered   bool
+	AnsweredAt event.Time
+	Rcode      string // "NOERROR", "NXDOMAIN", ..., "" when not answered
+	Addrs      []netip.Addr
+	Sent       *Call
+	Error      *Call // the call that failed because nobody listens at the server
 }

@@ -1,0 +1,161 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	"culprit/internal/event"
+	"culprit/internal/timeline"
+)
+
+// Case is a timeline with its symptom worked out: which processes failed, what
+// was said last, which exceptions belong to the end.
+type Case struct {
+	T     *timeline.Timeline
+	Words []*timeline.Line // the last words, oldest first
+
+	// share says how much of the run's failure is the process's: 1 for the root,
+	// less for a child whose failure may not have been passed on.
+	share map[*timeline.Process]float64
+	// final holds the exceptions tied to a process's end, with that tie.
+	final map[*timeline.Exception]Link
+}
+
+// maxWords is how many of the last lines count as last words. A program that
+// fails says so at the end; what it said thousands of lines before is not that.
+const maxWords = 60
+
+func newCase(t *timeline.Timeline) *Case {
+	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}}
+	c.Words = t.Lines[max(0, len(t.Lines)-maxWords):]
+	if t.Root != nil {
+		c.shares(t.Root, 1)
+	}
+	for _, p := range t.Procs {
+		c.finals(p)
+	}
+	return c
+}
+
+// succeeded reports whether the command ended with status 0 by itself.
+func (c *Case) succeeded() bool {
+	return c.T.End != nil && !c.T.End.Timeout && c.T.End.Status == 0
+}
+
+func failed(p *timeline.Process) bool { return p.Ended && p.Status != 0 }
+
+// shares hands a process's share of the failure down to its children.
+//
+//   - A failed child that ended last before its parent, or with the parent's own
+//     status, had its failure passed on.
+//   - An earlier failed child counts fully when it ran the same program as that
+//     one (a retry), or fed it through a pipe; else in part.
+//   - A child that succeeded may still have done the wrong thing in silence.
+func (c *Case) shares(p *timeline.Process, share float64) {
+	if c.share[p] >= share {
+		return
+	}
+	c.share[p] = share
+	var lastFailed *timeline.Process
+	for _, k := range p.Kids {
+		if failed(k) && (lastFailed == nil || k.EndTime > lastFailed.EndTime) {
+			lastFailed = k
+		}
+	}
+	for _, k := range p.Kids {
+		w := 0.5
+		switch {
+		case !failed(p) && p.Ended:
+			w = 0.5 // the parent coped with whatever happened in it
+		case k == lastFailed, !p.Ended && !k.Ended:
+			w = passedOn
+		case failed(k) && p.Ended && exitCode(k.Status) == exitCode(p.Status):
+			w = passedOn
+		case failed(k) && slices.Equal(k.Argv, lastFailed.Argv):
+			w = passedOn
+		case failed(k) && feeds(k, lastFailed):
+			w = passedOn
+		case failed(k):
+			w = 0.6
+		}
+		c.shares(k, share*w)
+	}
+}
+
+// passedOn is the tie between a child's failure and its parent's. A little
+// under 1, so that of two equal stories the one nearer the root process wins
+// only when nothing else decides.
+const passedOn = 0.98
+
+// feeds reports whether x writes to a pipe that y reads.
+func feeds(x, y *timeline.Process) bool {
+	links := map[string]bool{}
+	for _, call := range x.Calls {
+		if d := call.Desc; d != nil && d.Kind == timeline.DescPipe && strings.HasPrefix(call.Name(), "write") {
+			links[d.Link] = d.Link != ""
+		}
+	}
+	return slices.ContainsFunc(y.Calls, func(call *timeline.Call) bool {
+		d := call.Desc
+		return d != nil && links[d.Link] && strings.HasPrefix(call.Name(), "read")
+	})
+}
+
+// exitCode is what a shell reports for a wait status.
+func exitCode(status uint32) int {
+	if sig := status & 0x7f; sig != 0 {
+		return 128 + int(sig)
+	}
+	return int(status >> 8 & 0xff)
+}
+
+// end is when a process ended, or the recording did.
+func (c *Case) end(p *timeline.Process) event.Time {
+	if p.Ended {
+		return p.EndTime
+	}
+	return c.T.EndAt
+}
+
+// said finds the newest of the last words that contains one of the needles,
+// without regard to case. Needles shorter than three bytes prove nothing.
+func (c *Case) said(needles ...string) *timeline.Line {
+	for i := len(c.Words) - 1; i >= 0; i-- {
+		text := strings.ToLower(c.Words[i].Text)
+		for _, n := range needles {
+			if len(n) >= 3 && strings.Contains(text, strings.ToLower(n)) {
+				return c.Words[i]
+			}
+		}
+	}
+	return nil
+}
+
+// saidWord is said for a needle that must stand alone: "404" is not in "1404".
+func (c *Case) saidWord(n string) *timeline.Line {
+	for i := len(c.Words) - 1; i >= 0; i-- {
+		if hasWord(c.Words[i].Text, n) {
+			return c.Words[i]
+		}
+	}
+	return nil
+}
+
+func hasWord(text, word string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return false
+		}
+		i += from
+		j := i + len(word)
+		if (i == 0 || !alnum(text[i-1])) && (j == len(text) || !alnum(text[j])) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
+func alnum(b byte) bool {
+	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_'
+}

@@ -1,0 +1,205 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"culprit/internal/sysabi"
+	"culprit/internal/timeline"
+)
+
+var commandMissing = Cause{
+	Names: []string{"command-not-found", "interpreter-missing", "exec-format", "exec-permission"},
+	Doc:   "a program could not be started: no directory of PATH has it, its interpreter is missing, or it may not be executed",
+	Find: func(c *Case) []Finding {
+		if f, ok := c.spawnFailed(); ok {
+			return []Finding{f}
+		}
+		var out []Finding
+		for _, p := range c.T.Procs {
+			if f, ok := c.shellMiss(p); ok {
+				out = append(out, f)
+			} else if f, ok := c.execFailed(p); ok {
+				out = append(out, f)
+			}
+		}
+		return out
+	},
+}
+
+// spawnFailed: the command itself never ran.
+func (c *Case) spawnFailed() (Finding, bool) {
+	s := c.T.Spawn
+	if s == nil || s.Errno == 0 {
+		return Finding{}, false
+	}
+	e := sysabi.Errno(s.Errno)
+	name := c.T.Header.Command[0]
+	f := Finding{Side: Local, Links: []Link{{"end", "the command could not be started", wEnd}}}
+	f.Facts = []Fact{{"command", name}, {"errno", e.Name()}}
+	for _, t := range s.Tried {
+		f.Evidence = append(f.Evidence, Evidence{"kernel", c.T.Start, fmt.Sprintf("execve(%q) fails", t)})
+	}
+	if strings.Contains(name, "/") {
+		f.describeExec(name, e)
+		return f, true
+	}
+	f.describeExec(name, e)
+	if e.Name() == "ENOENT" || e.Name() == "ENOTDIR" {
+		f.Why = fmt.Sprintf("%s is in none of the directories of PATH: %s.", name, c.T.Header.Path)
+		f.Facts = append(f.Facts, Fact{"PATH", c.T.Header.Path})
+	}
+	return f, true
+}
+
+// describeExec fills in what a failed execve(2) means.
+func (f *Finding) describeExec(name string, e sysabi.Errno) {
+	switch e.Name() {
+	case "ENOENT", "ENOTDIR":
+		f.Cause = "command-not-found"
+		f.Title = fmt.Sprintf("the command %s was not found", name)
+		f.Why = fmt.Sprintf("There is no %s.", name)
+		f.Next = []string{"install the package that has " + path.Base(name) + " (`apt-file search bin/" + path.Base(name) + "`, `dnf provides " + path.Base(name) + "`), or correct the name or PATH"}
+	case "EACCES", "EPERM":
+		f.Cause = "exec-permission"
+		f.Title = fmt.Sprintf("%s may not be executed", name)
+		f.Why = fmt.Sprintf("execve() of %s failed with %s (%s).", name, e.Name(), e.Text())
+		f.Next = []string{"`chmod +x " + name + "`, or see with `findmnt -T " + name + "` whether its file system is mounted noexec"}
+	case "ENOEXEC":
+		f.Cause = "exec-format"
+		f.Title = fmt.Sprintf("%s is not a program that this machine can run", name)
+		f.Why = fmt.Sprintf("execve() of %s failed with ENOEXEC (%s).", name, e.Text())
+		f.Next = []string{"`file " + name + "` says what it is"}
+	default:
+		f.Cause = "exec-format"
+		f.Title = fmt.Sprintf("%s could not be started: %s", name, e.Text())
+		f.Why = fmt.Sprintf("execve() of %s failed with %s (%s).", name, e.Name(), e.Text())
+	}
+}
+
+// shellMiss: a shell looked a command up along PATH, found it nowhere, and went
+// on with (or ended with) status 127. Shells look with stat(2) or access(2), so
+// that often no execve is seen at all.
+func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
+	if !p.Ended {
+		return Finding{}, false
+	}
+	tried := map[string][]*timeline.Call{}
+	var last string
+	for _, call := range p.Calls {
+		if !lookup(call) || call.Path == "" {
+			continue
+		}
+		b := path.Base(call.Path)
+		dir := path.Dir(call.Path)
+		if !slices.Contains(strings.Split(c.T.Header.Path, ":"), dir) && call.Name() != "execve" {
+			continue
+		}
+		if call.Raw.Ret < 0 {
+			tried[b] = append(tried[b], call)
+			last = b
+		} else {
+			delete(tried, b)
+		}
+	}
+	// The name that the words speak of, or the last one when the shell ended for it.
+	name := ""
+	for b := range tried {
+		if l := c.said(b + ": not found"); l != nil {
+			name = b
+		} else if l := c.said(b + ": command not found"); l != nil {
+			name = b
+		}
+	}
+	if name == "" && exitCode(p.Status) == 127 {
+		name = last
+	}
+	calls := tried[name]
+	if name == "" || len(calls) == 0 {
+		return Finding{}, false
+	}
+	f := Finding{Proc: p, Side: Local, Facts: []Fact{{"command", name}, {"PATH", c.T.Header.Path}}}
+	f.describeExec(name, sysabi.Errno(2))
+	f.Why = fmt.Sprintf("%s looked for %s in every directory of PATH (%s) and found it in none.", p.Name(), name, c.T.Header.Path)
+	if l := c.said(name+": not found", name+": command not found", name); l != nil {
+		f.Links = append(f.Links, Link{"said", l.Text, wSaid})
+	}
+	if exitCode(p.Status) == 127 {
+		f.Links = append(f.Links, Link{"status", "the shell's status 127 says: command not found", wRaised})
+	}
+	for _, call := range calls[max(0, len(calls)-6):] {
+		f.Evidence = append(f.Evidence, callEvidence(call))
+	}
+	return f, len(f.Links) > 0
+}
+
+func lookup(call *timeline.Call) bool {
+	switch call.Name() {
+	case "stat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "execve":
+		return true
+	}
+	return false
+}
+
+// execFailed: a process never became the program that it was made for.
+func (c *Case) execFailed(p *timeline.Process) (Finding, bool) {
+	var miss []*timeline.Call
+	for _, call := range p.Calls {
+		if call.Name() != "execve" {
+			continue
+		}
+		if call.Raw.Ret == 0 {
+			miss = nil
+		} else {
+			miss = append(miss, call)
+		}
+	}
+	if len(miss) == 0 {
+		return Finding{}, false
+	}
+	call := miss[len(miss)-1]
+	for _, m := range miss { // EACCES in one directory outlives ENOENT in the rest
+		if m.Errno().Name() != "ENOENT" && m.Errno().Name() != "ENOTDIR" {
+			call = m
+		}
+	}
+	name := call.Path
+	if len(miss) > 1 && call.Errno().Name() == "ENOENT" {
+		name = path.Base(name)
+	}
+	f := Finding{Proc: p, Side: Local, Facts: []Fact{{"command", name}, {"errno", call.Errno().Name()}}}
+	f.describeExec(name, call.Errno())
+	if len(miss) > 1 && f.Cause == "command-not-found" {
+		f.Why = fmt.Sprintf("%s tried %d paths for %s; none exists.", p.Name(), len(miss), name)
+		f.Facts = append(f.Facts, Fact{"PATH", c.T.Header.Path})
+	}
+	if f.Cause == "command-not-found" && c.exists(call.Path) {
+		f.Cause = "interpreter-missing"
+		f.Title = fmt.Sprintf("%s is there, but its interpreter is not", call.Path)
+		f.Why = fmt.Sprintf("execve() of %s failed with ENOENT although the file exists: the interpreter that its first line names does not.", call.Path)
+		f.Next = []string{"`head -n 1 " + call.Path + " | cat -A` shows the first line; a ^M at its end is a Windows line ending"}
+	}
+	if failed(p) {
+		f.Links = append(f.Links, Link{"end", "the process ended without becoming the program", wRaised})
+	}
+	if l := c.saidAfter(call, path.Base(call.Path)); l != nil {
+		f.Links = append(f.Links, Link{"said", l.Text, wSaid})
+	}
+	// A parent that is told by the child through a pipe (posix_spawn, subprocess).
+	if len(f.Links) == 0 && p.Parent != nil {
+		f.Links = append(f.Links, Link{"last", "its parent went on without it", wLast})
+	}
+	for _, m := range miss[max(0, len(miss)-6):] {
+		f.Evidence = append(f.Evidence, callEvidence(m))
+	}
+	return f, true
+}
+
+// exists reports whether the run saw the path succeed in a call.
+func (c *Case) exists(name string) bool {
+	return slices.ContainsFunc(c.T.Calls, func(o *timeline.Call) bool {
+		return o.Path == name && o.Raw.Ret >= 0 && o.Name() != "unlink"
+	})
+}

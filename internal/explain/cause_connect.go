@@ -1,0 +1,158 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+
+	"culprit/internal/timeline"
+)
+
+// connectCauses maps connect(2)'s errors to causes.
+var connectCauses = map[string]struct {
+	cause string
+	side  Side
+	title string // %s: the peer
+}{
+	"ECONNREFUSED":  {"connection-refused", Server, "nothing listens at %s: the connection was refused"},
+	"ETIMEDOUT":     {"connect-timeout", Network, "%s did not answer the connection attempt in time"},
+	"EHOSTUNREACH":  {"network-unreachable", Network, "there is no way to the host %s"},
+	"ENETUNREACH":   {"network-unreachable", Network, "there is no route to the network of %s"},
+	"EADDRNOTAVAIL": {"network-unreachable", Local, "this machine has no address from which %s can be reached"},
+}
+
+var connectError = Cause{
+	Names: []string{"connection-refused", "connect-timeout", "network-unreachable", "unix-socket-missing", "proxy-unreachable"},
+	Doc:   "connect(2) failed, and no other address or later attempt for the same peer succeeded",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for _, conn := range c.T.Conns {
+			if conn.Connect == nil || conn.Errno == 0 || conn.Sent+conn.Received > 0 {
+				continue
+			}
+			kind, ok := connectCauses[conn.Errno.Name()]
+			if conn.Path != "" {
+				kind, ok = unixCause(conn)
+			}
+			if !ok || conn.Remote.IsValid() && conn.Remote.Port() == 53 || c.reachedLater(conn) {
+				continue
+			}
+			cause, title := kind.cause, fmt.Sprintf(kind.title, conn.Peer())
+			f := Finding{
+				Cause: cause, Side: kind.side, Proc: conn.Proc, Conn: conn, Title: title,
+				Links: c.linkConn(conn),
+				Facts: []Fact{{"address", conn.Remote.String()}, {"errno", conn.Errno.Name()}},
+			}
+			if conn.Path != "" {
+				f.Facts = []Fact{{"path", conn.Path}, {"errno", conn.Errno.Name()}}
+			} else {
+				f.Facts = append(f.Facts, Fact{"host", hostOf(conn)}, Fact{"port", conn.Remote.Port()})
+			}
+			if variable, via := c.proxy(conn); via {
+				f.Cause, f.Side = "proxy-unreachable", Local
+				f.Title = fmt.Sprintf("the proxy %s that %s names can't be reached: %s", conn.Peer(), variable, conn.Errno.Text())
+				f.Facts = append(f.Facts, Fact{"variable", variable})
+			}
+			f.Why = fmt.Sprintf("%s called connect() for %s and got %s (%s).", conn.Proc.Name(), conn.Peer(), conn.Errno.Name(), conn.Errno.Text())
+			f.Evidence = append(f.Evidence, callEvidence(conn.Connect))
+			if conn.Failed != nil && conn.Failed != conn.Connect {
+				f.Evidence = append(f.Evidence, callEvidence(conn.Failed))
+			}
+			c.addException(&f, conn)
+			f.Next = connectNext(conn)
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+type connectKind = struct {
+	cause string
+	side  Side
+	title string
+}
+
+func unixCause(conn *timeline.Conn) (connectKind, bool) {
+	switch conn.Errno.Name() {
+	case "ENOENT":
+		return connectKind{"unix-socket-missing", Local, "the Unix socket %s does not exist"}, true
+	case "ECONNREFUSED":
+		return connectKind{"connection-refused", Local, "the Unix socket %s exists, but nobody listens on it"}, true
+	}
+	return connectKind{}, false
+}
+
+// reachedLater reports whether the peer, or the same name at another address,
+// was connected to after all.
+func (c *Case) reachedLater(conn *timeline.Conn) bool {
+	return slices.ContainsFunc(c.T.Conns, func(o *timeline.Conn) bool {
+		if o == conn || o.Connect == nil || o.Errno != 0 && o.Sent+o.Received == 0 || o.Opened < conn.Opened || o.Received == 0 {
+			return false
+		}
+		if conn.Path != "" {
+			return o.Path == conn.Path
+		}
+		return o.Remote == conn.Remote || conn.Name != "" && o.Name == conn.Name && o.Remote.Port() == conn.Remote.Port()
+	})
+}
+
+// proxy names the environment variable that sent the program to this peer as to
+// a proxy.
+func (c *Case) proxy(conn *timeline.Conn) (string, bool) { return "", false }
+
+func hostOf(conn *timeline.Conn) string {
+	if conn.Name != "" {
+		return conn.Name
+	}
+	return conn.Remote.Addr().String()
+}
+
+func connectNext(conn *timeline.Conn) []string {
+	if conn.Path != "" {
+		return []string{"start the server that makes " + conn.Path + ", or point the program at the socket's real place (`ss -xl` lists those that listen)"}
+	}
+	port := conn.Remote.Port()
+	if conn.Remote.Addr().IsLoopback() {
+		return []string{fmt.Sprintf("start the service on port %d of this machine, or see what listens (`ss -ltnp 'sport = :%d'`)", port, port)}
+	}
+	return []string{fmt.Sprintf("check on %s that the service listens on port %d and that no firewall rejects it", hostOf(conn), port)}
+}
+
+var transferError = Cause{
+	Names: []string{"connection-reset", "connection-closed-early"},
+	Doc:   "an established connection broke (ECONNRESET, EPIPE), or ended before an answer, with nothing from the server that says why",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for _, conn := range c.T.Conns {
+			if !conn.Stream() || conn.Accepted || !conn.Remote.IsValid() {
+				continue
+			}
+			errno := conn.Errno.Name()
+			broke := (errno == "ECONNRESET" || errno == "EPIPE") && conn.Failed != conn.Connect
+			early := !broke && conn.Errno == 0 && conn.EOF != 0 && conn.Received == 0
+			if !broke && !early || c.reachedLater(conn) {
+				continue
+			}
+			f := Finding{
+				Cause: "connection-reset", Side: Server, Proc: conn.Proc, Conn: conn,
+				Links: c.linkConn(conn),
+				Facts: []Fact{{"address", conn.Remote.String()}, {"host", hostOf(conn)}, {"sent", conn.Sent}, {"received", conn.Received}},
+			}
+			if broke {
+				f.Title = fmt.Sprintf("%s broke the connection: %s", conn.Peer(), conn.Errno.Text())
+				f.Why = fmt.Sprintf("After %s bytes sent and %s received, %s() failed with %s (%s); nothing that the server sent says why.",
+					count(conn.Sent), count(conn.Received), conn.Failed.Name(), errno, conn.Errno.Text())
+				f.Facts = append(f.Facts, Fact{"errno", errno})
+				f.Evidence = append(f.Evidence, callEvidence(conn.Failed))
+			} else {
+				f.Cause = "connection-closed-early"
+				f.Title = fmt.Sprintf("%s closed the connection without a word", conn.Peer())
+				f.Why = fmt.Sprintf("%s sent %s bytes; the server closed and had sent nothing.", conn.Proc.Name(), count(conn.Sent))
+				f.Evidence = append(f.Evidence, Evidence{"wire", conn.EOF, fmt.Sprintf("%s closes connection %d, 0 bytes received", conn.Peer(), conn.ID)})
+			}
+			c.addException(&f, conn)
+			f.Next = []string{"look into the server's own log at that time: the reason is known only there"}
+			out = append(out, f)
+		}
+		return out
+	},
+}

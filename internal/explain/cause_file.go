@@ -1,0 +1,187 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"culprit/internal/sysabi"
+	"culprit/internal/timeline"
+)
+
+// fileCauses maps the errors of calls that name a path (errno(3)).
+var fileCauses = map[string]struct {
+	cause string
+	title string // %s: the path
+}{
+	"ENOENT":       {"file-missing", "%s does not exist"},
+	"EACCES":       {"file-permission", "no permission for %s"},
+	"EPERM":        {"file-permission", "operation not permitted on %s"},
+	"ENOTDIR":      {"not-a-directory", "a part of the path %s is not a directory"},
+	"EISDIR":       {"path-is-directory", "%s is a directory"},
+	"ENOSPC":       {"disk-full", "the disk that holds %s is full"},
+	"EDQUOT":       {"quota-exceeded", "the disk quota for %s is used up"},
+	"EROFS":        {"read-only-filesystem", "the file system that holds %s is read-only"},
+	"EMFILE":       {"too-many-open-files", "too many open files: %s could not be opened"},
+	"ENFILE":       {"too-many-open-files", "the system has too many open files: %s could not be opened"},
+	"ELOOP":        {"symlink-loop", "%s is a loop of symbolic links"},
+	"ENAMETOOLONG": {"name-too-long", "the name is too long: %s"},
+	"EIO":          {"io-error", "the device that holds %s reported an error"},
+	"ETXTBSY":      {"text-file-busy", "%s is being executed and can't be written"},
+	"EFBIG":        {"file-size-limit", "%s would grow over the limit for a file's size"},
+}
+
+var fileError = Cause{
+	Names: []string{"file-missing", "file-permission", "not-a-directory", "path-is-directory", "disk-full", "quota-exceeded",
+		"read-only-filesystem", "too-many-open-files", "symlink-loop", "name-too-long", "io-error", "text-file-busy", "file-size-limit"},
+	Doc: "a call on a path or an open file failed, and the program's end or its last words come from it",
+	Find: func(c *Case) []Finding {
+		// Searching along a path fails a hundred times a run; only what a link
+		// ties to the end is a candidate, and of one path the last failure.
+		type key struct {
+			proc  *timeline.Process
+			path  string
+			errno sysabi.Errno
+		}
+		seen := map[key]int{}
+		var out []Finding
+		for _, call := range c.T.Calls {
+			e := call.Errno()
+			kind, ok := fileCauses[e.Name()]
+			if !ok {
+				continue
+			}
+			name := call.Path
+			if name == "" && call.Desc != nil {
+				name = call.Desc.Path
+			}
+			if name == "" || probing(call, e) || c.foundLater(call, name) {
+				continue
+			}
+			f := Finding{Cause: kind.cause, Side: Local, Proc: call.Proc, Title: fmt.Sprintf(kind.title, name),
+				Facts: []Fact{{"path", name}, {"errno", e.Name()}, {"error", e.Text()}, {"call", call.Name()}}}
+			f.Links = c.linkPath(call, name)
+			if len(f.Links) == 0 {
+				continue
+			}
+			f.Why = fmt.Sprintf("%s called %s() on %s and got %s (%s).", call.Proc.Name(), call.Name(), name, e.Name(), e.Text())
+			f.Evidence = []Evidence{callEvidence(call)}
+			if x, ok := c.exceptionFrom(call); ok {
+				f.Evidence = append(f.Evidence, exceptionEvidence(x))
+				f.Where = where(x)
+			}
+			f.Next = fileNext(kind.cause, name, call)
+			k := key{call.Proc, name, e}
+			if i, again := seen[k]; again {
+				out[i] = f
+			} else {
+				seen[k] = len(out)
+				out = append(out, f)
+			}
+		}
+		return out
+	},
+}
+
+// probing tells the calls that ask whether something is there from those that
+// need it.
+func probing(call *timeline.Call, e sysabi.Errno) bool {
+	switch call.Name() {
+	case "execve", "execveat":
+		return true // command-not-found's
+	case "readlink", "readlinkat":
+		return e.Name() == "EINVAL"
+	case "connect", "socket", "ioctl", "statfs":
+		return true
+	}
+	return false
+}
+
+// foundLater reports whether the same process got the path, or the same name
+// elsewhere, afterwards: a search that ended well.
+func (c *Case) foundLater(call *timeline.Call, name string) bool {
+	b := path.Base(name)
+	for _, o := range call.Proc.Calls {
+		if o.Enter > call.Enter && o.Raw.Ret >= 0 && o.Path != "" && (o.Path == name || path.Base(o.Path) == b && opens(o)) && opens(o) {
+			return true
+		}
+	}
+	return false
+}
+
+func opens(call *timeline.Call) bool {
+	switch call.Name() {
+	case "open", "openat", "openat2", "creat", "mkdir", "mkdirat", "execve":
+		return true
+	}
+	return false
+}
+
+// linkPath ties a failed call by the name that the program would have told.
+func (c *Case) linkPath(call *timeline.Call, name string) []Link {
+	var links []Link
+	if l, ok := c.raisedFrom(call); ok {
+		links = append(links, l)
+	}
+	needles := []string{name}
+	if given, _ := call.Decode().Path(); given != "" && len(given) > 3 {
+		needles = append(needles, given)
+	}
+	b := path.Base(name)
+	text := call.Errno().Text()
+	switch l := c.saidAfter(call, needles...); {
+	case l != nil:
+		links = append(links, Link{"said", l.Text, wSaid})
+	default:
+		if l := c.saidAfter(call, b); l != nil && len(b) > 3 && strings.Contains(l.Text, b) {
+			w := wText
+			if strings.Contains(l.Text, text) {
+				w = wSaid
+			}
+			links = append(links, Link{"said", l.Text, w})
+		} else if l := c.saidAfter(call, text); l != nil && c.lastWith(call) {
+			links = append(links, Link{"error text", l.Text, wText})
+		}
+	}
+	if len(links) == 0 && failed(call.Proc) && opens(call) && c.lastOpen(call) {
+		links = append(links, Link{"last", "the last thing that the process tried before its end", wLast})
+	}
+	return links
+}
+
+// lastWith reports whether no later call of the process failed with the same errno.
+func (c *Case) lastWith(call *timeline.Call) bool {
+	for _, o := range call.Proc.Calls {
+		if o.Enter > call.Enter && o.Errno() == call.Errno() && o.Path != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// lastOpen reports whether the process opened nothing after the call, and
+// ended soon.
+func (c *Case) lastOpen(call *timeline.Call) bool {
+	for _, o := range call.Proc.Calls {
+		if o.Enter > call.Enter && opens(o) {
+			return false
+		}
+	}
+	return c.nearEnd(call.Proc, call.Leave())
+}
+
+func fileNext(cause, name string, call *timeline.Call) []string {
+	switch cause {
+	case "file-missing":
+		return []string{"make " + name + ", or tell the program where it is", "`ls -l " + path.Dir(name) + "` shows what is there instead"}
+	case "file-permission":
+		return []string{"`namei -l " + name + "` shows which part of the path forbids it", fmt.Sprintf("run %s as a user who may, or change the rights of %s", call.Proc.Name(), name)}
+	case "disk-full":
+		return []string{"free space: `df -h " + path.Dir(name) + "` shows the disk"}
+	case "read-only-filesystem":
+		return []string{"`findmnt -T " + name + "` shows the mount and its options"}
+	case "too-many-open-files":
+		return []string{"raise the limit (`ulimit -n`), or find what is left open: `ls /proc/PID/fd`"}
+	}
+	return []string{"look at it: `stat " + name + "`"}
+}

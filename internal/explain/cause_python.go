@@ -1,0 +1,123 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"culprit/internal/timeline"
+)
+
+var pythonModule = Cause{
+	Names: []string{"python-module-missing"},
+	Doc:   "an import failed for want of the module, and the program ended for it",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for e, l := range c.final {
+			if !e.Is("ModuleNotFoundError") && !(e.Is("ImportError") && strings.HasPrefix(e.Text, "No module named")) {
+				continue
+			}
+			name := e.Attrs["name"]
+			if name == "" {
+				name = strings.Trim(strings.TrimPrefix(e.Text, "No module named "), "'")
+			}
+			f := c.exceptionFinding("python-module-missing", e, l)
+			f.Title = fmt.Sprintf("the Python module %s is not installed for %s", name, interpreter(e.Proc))
+			f.Why = fmt.Sprintf("%s imports %s in %s, line %d; none of the directories of sys.path has it.", e.Proc.Name(), name, e.Origin().File, e.Origin().Line)
+			f.Facts = append(f.Facts, Fact{"module", name}, Fact{"python", interpreter(e.Proc)})
+			f.Next = []string{fmt.Sprintf("install it for this interpreter: `%s -m pip install %s`, or your distribution's python3-%s", interpreter(e.Proc), topModule(name), strings.ToLower(topModule(name)))}
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+func topModule(name string) string {
+	top, _, _ := strings.Cut(name, ".")
+	return top
+}
+
+func interpreter(p *timeline.Process) string {
+	if p.Python != nil && p.Python.Executable != "" {
+		return p.Python.Executable
+	}
+	return p.Exe
+}
+
+var pythonUncaught = Cause{
+	Names: []string{"python-exception"},
+	Doc:   "an exception ended the program or was what it reported, and no other cause lies behind it",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for e, l := range c.final {
+			if e.Final != "excepthook" && e.Final != "thread" && l.Kind != "said" || e.Handled != nil && e.Final == "" && l.Kind != "said" {
+				continue
+			}
+			if len(c.origins(e)) > 0 && e.Is("SystemExit") {
+				continue
+			}
+			f := c.exceptionFinding("python-exception", e, l)
+			if e.Handled != nil && e.Final == "" {
+				continue // the program reported it itself: a swallowed one's business
+			}
+			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
+			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Name())
+			f.Next = []string{"`culprit pdb CASE` shows the frames and their variables at that moment"}
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+var pythonSwallowed = Cause{
+	Names: []string{"python-swallowed-exception"},
+	Doc:   "the program caught an exception, went on or gave up without telling it, and then failed",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for _, p := range c.T.Procs {
+			if p.Python == nil || !failed(p) && p.Ended {
+				continue
+			}
+			var newest *timeline.Exception
+			for _, e := range p.Raised {
+				if e.Handled == nil || e.Final == "excepthook" || e.Is("SystemExit") || len(e.Into) > 0 || library(e.Handled.File) {
+					continue
+				}
+				if newest == nil || e.Time > newest.Time {
+					newest = e
+				}
+			}
+			if newest == nil {
+				continue
+			}
+			e := newest
+			for len(c.origins(e)) > 0 && c.origins(e)[0] != e {
+				e = c.origins(e)[0]
+			}
+			f := c.exceptionFinding("python-swallowed-exception", e, Link{"last", "the last exception that was caught before the failure", wLast})
+			if l, ok := c.final[newest]; ok {
+				f.Links = append(f.Links, l)
+			}
+			f.Title = fmt.Sprintf("%s was caught in %s and not told", e, frameOf(newest.Handled.Frame))
+			f.Why = fmt.Sprintf("It was raised at %s; %s took it and the program went on without a word of it.", placeOf(e), frameOf(newest.Handled.Frame))
+			f.Next = []string{fmt.Sprintf("let the except clause at %s:%d say what it caught, or let it pass", newest.Handled.File, newest.Handled.Line)}
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+func (c *Case) exceptionFinding(cause string, e *timeline.Exception, l Link) Finding {
+	o := e.Origin()
+	return Finding{
+		Cause: cause, Side: Local, Proc: e.Proc, Links: []Link{l}, Where: where(e),
+		Facts:    []Fact{{"type", e.Type}, {"text", e.Text}, {"file", o.File}, {"line", o.Line}, {"function", o.Func}},
+		Evidence: []Evidence{exceptionEvidence(e)},
+	}
+}
+
+// library tells code that came with the interpreter or a package from the
+// program's own.
+func library(file string) bool {
+	return strings.Contains(file, "/site-packages/") || strings.Contains(file, "/dist-packages/") ||
+		strings.Contains(file, "/lib/python3") || strings.HasPrefix(file, "<frozen")
+}

@@ -1,0 +1,134 @@
+package explain
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"culprit/internal/timeline"
+)
+
+func callEvidence(call *timeline.Call) Evidence {
+	d := call.Decode()
+	return Evidence{"kernel", call.Leave(), fmt.Sprintf("%s[%d] %s", call.Proc.Name(), call.TID, d.String())}
+}
+
+func exceptionEvidence(e *timeline.Exception) Evidence {
+	return Evidence{"code", e.Time, fmt.Sprintf("%s at %s", quote(e.String(), 200), placeOf(e))}
+}
+
+func lineEvidence(l *timeline.Line) Evidence {
+	stream := "stderr"
+	if l.FD == 1 {
+		stream = "stdout"
+	}
+	return Evidence{"kernel", l.Time, fmt.Sprintf("%s: %s", stream, quote(l.Text, 200))}
+}
+
+// placeOf is "file.py:12 in func" of an exception's raise.
+func placeOf(e *timeline.Exception) string { return frameOf(e.Origin()) }
+
+func frameOf(f timeline.Frame) string {
+	if f.File == "" {
+		return "an unknown place"
+	}
+	return fmt.Sprintf("%s:%d in %s", path.Base(f.File), f.Line, f.Func)
+}
+
+// exceptionFrom is the exception, tied to the end, that was made from a call.
+func (c *Case) exceptionFrom(call *timeline.Call) (*timeline.Exception, bool) {
+	var best *timeline.Exception
+	for _, e := range call.Proc.Raised {
+		if c.madeFrom(e) == call && (best == nil || e.Time < best.Time) {
+			best = e
+		}
+	}
+	return best, best != nil
+}
+
+// addException adds the exception that reported on the connection, and the way
+// that it took up to the program's words.
+func (c *Case) addException(f *Finding, conn *timeline.Conn) {
+	var first *timeline.Exception
+	for e := range c.final {
+		if e.Proc == conn.Proc && networkish(e) && c.connOf(e) == conn && (first == nil || e.Time < first.Time) {
+			first = e
+		}
+	}
+	if first == nil {
+		return
+	}
+	f.Where = where(first)
+	for e := first; e != nil; e = into(e) {
+		f.Evidence = append(f.Evidence, exceptionEvidence(e))
+	}
+	slices.SortStableFunc(f.Evidence, func(x, y Evidence) int { return int(x.Time - y.Time) })
+}
+
+func into(e *timeline.Exception) *timeline.Exception {
+	if len(e.Into) > 0 {
+		return e.Into[0]
+	}
+	return nil
+}
+
+// where tells the way of an exception through the program: where it was raised,
+// what it was turned into, where the cause got lost, who called.
+func where(e *timeline.Exception) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %s", placeOf(e), quote(e.String(), 120))
+	last := e
+	for n := into(e); n != nil; n = into(n) {
+		fmt.Fprintf(&s, ", re-raised as %s at %s", n.Name(), placeOf(n))
+		if n.Cause == nil && n.Context == nil {
+			s.WriteString(" (its cause is lost there)")
+		}
+		last = n
+	}
+	if last.Handled != nil {
+		fmt.Fprintf(&s, "; caught at %s", frameOf(last.Handled.Frame))
+	}
+	if caller := own(last.Stack); caller.File != "" {
+		fmt.Fprintf(&s, "; called from %s", frameOf(caller))
+	}
+	s.WriteByte('.')
+	return s.String()
+}
+
+// own is the innermost frame of the program's own code, behind the origin.
+func own(stack []timeline.Frame) timeline.Frame {
+	for _, f := range stack[min(1, len(stack)):] {
+		if !library(f.File) {
+			return f
+		}
+	}
+	return timeline.Frame{}
+}
+
+// count writes a number with commas: 12,444,474.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// quote shortens a text to one printable line of at most n bytes.
+func quote(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f:
+			return '.'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "."))
+	if len(s) > n {
+		s = strings.ToValidUTF8(s[:n], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,269 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"culprit/internal/event"
+	"culprit/internal/timeline"
+)
+
+// Weights of the links, 0 to 1: how sure one link alone makes it that a trouble
+// belongs to the symptom. docs/diagnosis.md gives the reasons.
+const (
+	wEnd      = 1.0  // the process's end itself: a fatal signal, a command that could not start
+	wUncaught = 1.0  // the exception ended the process
+	wSaid     = 0.95 // the last words name the thing: path, host, status
+	wRaised   = 0.95 // an exception tied to the end was made from it
+	wWrapped  = 0.97 // per step from an exception to the one it was made for
+	wText     = 0.75 // the last words hold the error's text but not the thing
+	wLast     = 0.55 // the last trouble of its process, nothing but cleaning up after it
+	wUnread   = 0.9  // an answer that lay unread when the connection broke
+	wPresent  = 0.1  // it happened
+)
+
+// threshold is the least weight that a verdict needs.
+const threshold = 0.4
+
+// judge works out a finding's weight and grade from its links and the share of
+// the process in which it happened. Independent links add up as probabilities.
+func (c *Case) judge(f *Finding) {
+	miss := 1.0
+	for _, l := range f.Links {
+		miss *= 1 - l.Weight
+	}
+	share := 1.0
+	if f.Proc != nil {
+		share = c.share[f.Proc]
+	}
+	f.weight = (1 - miss) * share
+	switch {
+	case f.weight >= 0.9:
+		f.Confidence = Certain
+	case f.weight >= 0.7:
+		f.Confidence = Likely
+	default:
+		f.Confidence = Possible
+	}
+}
+
+// finals works out which exceptions belong to the end of a Python process: the
+// uncaught one, those whose text was among the last words, and everything that
+// these were made for.
+func (c *Case) finals(p *timeline.Process) {
+	if p.Python == nil {
+		return
+	}
+	for _, e := range p.Raised {
+		switch e.Final {
+		case "excepthook":
+			c.tie(e, Link{"uncaught", e.String(), wUncaught})
+		case "thread", "logging", "unraisable", "task":
+			c.tie(e, Link{"reported", e.String(), wSaid})
+		}
+	}
+	for i := len(p.Raised) - 1; i >= 0; i-- {
+		e := p.Raised[i]
+		if len(e.Text) < 6 || e.Is("SystemExit") {
+			continue
+		}
+		if l := c.said(firstLine(e.Text)); l != nil && l.Time >= e.Time {
+			c.tie(e, Link{"said", l.Text, wSaid})
+		}
+	}
+}
+
+// tie links e, and what it was made for, to the end. A link that is already
+// stronger stays.
+func (c *Case) tie(e *timeline.Exception, l Link) {
+	if c.final[e].Weight >= l.Weight {
+		return
+	}
+	c.final[e] = l
+	for _, from := range c.origins(e) {
+		c.tie(from, Link{"wrapped", from.Name() + " became " + e.Name(), l.Weight * wWrapped})
+	}
+}
+
+// origins lists the exceptions that e was made for: by cause and context, and,
+// where neither was kept, those raised before it whose text it repeats.
+func (c *Case) origins(e *timeline.Exception) []*timeline.Exception {
+	if len(e.Wraps) > 0 {
+		return e.Wraps
+	}
+	var out []*timeline.Exception
+	for _, x := range e.Proc.Raised {
+		if x != e && x.Time <= e.Time && len(x.Text) >= 8 && x.Type != e.Type &&
+			strings.Contains(e.Text, firstLine(x.Text)) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// madeFrom finds the call that an exception reports: the thread's newest failed
+// call before the raise, with the errno that the exception carries if it
+// carries one.
+func (c *Case) madeFrom(e *timeline.Exception) *timeline.Call {
+	errno := e.Attrs["errno"]
+	calls := e.Proc.Calls
+	for i := len(calls) - 1; i >= 0; i-- {
+		call := calls[i]
+		if call.TID != e.TID || call.Leave() > e.Time {
+			continue
+		}
+		if e.Time-call.Leave() > 2e9 {
+			break
+		}
+		x := call.Errno()
+		switch {
+		case x == 0:
+			continue
+		case errno == fmt.Sprint(uint32(x)):
+			return call
+		case e.Is("SSLError") && (x.Name() == "EPIPE" || x.Name() == "ECONNRESET"):
+			return call
+		}
+	}
+	return nil
+}
+
+// linkCall ties a failed call: through the exception made from it, through the
+// last words, or as the last trouble of its process. names are what the words
+// would call it by (a path, a host and port).
+func (c *Case) linkCall(call *timeline.Call, names ...string) []Link {
+	var links []Link
+	if l, ok := c.raisedFrom(call); ok {
+		links = append(links, l)
+	}
+	text := call.Errno().Text()
+	line := c.saidAfter(call, names...)
+	switch {
+	case line != nil:
+		links = append(links, Link{"said", line.Text, wSaid})
+	default:
+		if line = c.saidAfter(call, text); line != nil {
+			links = append(links, Link{"error text", line.Text, wText})
+		}
+	}
+	return links
+}
+
+// saidAfter is said restricted to words that the call can have caused: spoken
+// after it.
+func (c *Case) saidAfter(call *timeline.Call, needles ...string) *timeline.Line {
+	if l := c.said(needles...); l != nil && l.Time >= call.Enter {
+		return l
+	}
+	return nil
+}
+
+// raisedFrom finds the strongest tie to the end among the exceptions made from
+// a call.
+func (c *Case) raisedFrom(call *timeline.Call) (Link, bool) {
+	var best Link
+	for e, l := range c.final {
+		if e.Proc == call.Proc && c.madeFrom(e) == call && l.Weight > best.Weight {
+			best = Link{"raised", e.String(), l.Weight * wRaised}
+		}
+	}
+	return best, best.Weight > 0
+}
+
+// linkConn ties a connection as a whole: whatever went wrong on it, and whoever
+// it was that the last words speak of.
+func (c *Case) linkConn(conn *timeline.Conn) []Link {
+	var links []Link
+	if conn.Failed != nil {
+		links = append(links, c.linkCall(conn.Failed, address(conn)...)...)
+	}
+	if l, ok := c.raisedOn(conn); ok {
+		links = append(links, l)
+	}
+	if len(links) == 0 {
+		if l := c.said(address(conn)...); l != nil && l.Time >= conn.Opened {
+			links = append(links, Link{"said", l.Text, wText})
+		}
+	}
+	if c.lastConn(conn) {
+		links = append(links, Link{"last", "the last connection before the end", wLast})
+	}
+	return links
+}
+
+// raisedOn finds the exception tied to the end that was raised while its thread
+// worked on the connection.
+func (c *Case) raisedOn(conn *timeline.Conn) (Link, bool) {
+	var best Link
+	for e, l := range c.final {
+		if e.Proc == conn.Proc && l.Weight > best.Weight && networkish(e) && c.connOf(e) == conn {
+			best = Link{"raised", e.String(), l.Weight * wRaised}
+		}
+	}
+	return best, best.Weight > 0
+}
+
+// networkish tells the exceptions that report on a connection from the rest.
+func networkish(e *timeline.Exception) bool {
+	for _, base := range []string{"OSError", "HTTPException", "RequestException", "URLError", "HTTPError", "SMTPException", "ftplib.Error"} {
+		if e.Is(base) {
+			return true
+		}
+	}
+	return false
+}
+
+// connOf is the connection on which a thread was working when it raised e.
+func (c *Case) connOf(e *timeline.Exception) *timeline.Conn {
+	calls := e.Proc.Calls
+	for i := len(calls) - 1; i >= 0; i-- {
+		call := calls[i]
+		if call.TID != e.TID || call.Leave() > e.Time {
+			continue
+		}
+		if e.Time-call.Leave() > 5e9 {
+			break
+		}
+		if d := call.Desc; d != nil && d.Conn != nil && call.Name() != "close" {
+			return d.Conn
+		}
+	}
+	return nil
+}
+
+// lastConn reports whether no other connection of the process was opened after
+// this one.
+func (c *Case) lastConn(conn *timeline.Conn) bool {
+	for _, o := range c.T.Conns {
+		if o != conn && o.Proc == conn.Proc && o.Remote.IsValid() && o.Opened > conn.Opened && o.Stream() {
+			return false
+		}
+	}
+	return conn.Stream()
+}
+
+// address lists what a message may call the remote end.
+func address(conn *timeline.Conn) []string {
+	var out []string
+	if conn.Path != "" {
+		return []string{conn.Path}
+	}
+	if conn.Name != "" {
+		out = append(out, conn.Name)
+	}
+	if conn.Remote.IsValid() {
+		out = append(out, conn.Remote.String(), conn.Remote.Addr().String(), fmt.Sprintf("port %d", conn.Remote.Port()))
+	}
+	return out
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s
+}
+
+// lastTrouble reports whether at is later than every other failed call of the
+// process that a program reports on, close to its end.
+func (c *Case) nearEnd(p *timeline.Process, at event.Time) bool {
+	return c.end(p)-at < 1e9
+}

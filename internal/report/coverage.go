@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"culprit/internal/explain"
+	"culprit/internal/timeline"
+)
+
+// Coverage says what each lens saw and could not see.
+func Coverage(t *timeline.Timeline) map[string]map[string]any {
+	kernel := map[string]any{"backend": t.Header.Backend, "calls": len(t.Calls), "processes": len(t.Procs)}
+	code := map[string]any{}
+	wire := map[string]any{"source": "system calls", "connections": len(t.Conns)}
+	by := map[string]map[string]any{"kernel": kernel, "code": code, "wire": wire}
+
+	var pythons []string
+	raised := 0
+	for _, p := range t.Procs {
+		raised += len(p.Raised)
+		if p.Python != nil {
+			pythons = append(pythons, fmt.Sprintf("%s[%d]: Python %s by %s", p.Name(), p.PID, p.Python.Version, p.Python.Hook))
+		}
+	}
+	code["processes"], code["exceptions"] = pythons, raised
+	if pythons == nil {
+		code["processes"] = []string{}
+	}
+
+	encrypted, decrypted := 0, 0
+	var blind []string
+	var holes int64
+	for _, c := range t.Conns {
+		holes += c.Holes
+		if c.TLS == nil || c.TLS.NotTLS != "" {
+			continue
+		}
+		encrypted++
+		if c.TLS.NoKeys == "" {
+			decrypted++
+		} else {
+			blind = append(blind, fmt.Sprintf("connection %d to %s: %s", c.ID, c.Peer(), c.TLS.NoKeys))
+		}
+	}
+	wire["tls"], wire["decrypted"], wire["missing_bytes"] = encrypted, decrypted, holes
+	if blind != nil {
+		wire["blind"] = blind
+	}
+	for _, n := range t.Notes {
+		if m := by[n.Lens]; m != nil {
+			list, _ := m["notes"].([]string)
+			text := n.Code + ": " + n.Text
+			if !slices.Contains(list, text) {
+				m["notes"] = append(list, text)
+			}
+		}
+	}
+	for _, l := range t.Loss {
+		if m := by[l.Lens]; m != nil {
+			list, _ := m["lost"].([]string)
+			m["lost"] = append(list, fmt.Sprintf("%s: %d (%d bytes)", l.What, l.Count, l.Bytes))
+		}
+	}
+	for what, n := range t.Skipped {
+		list, _ := kernel["lost"].([]string)
+		kernel["lost"] = append(list, fmt.Sprintf("%s: %d", what, n))
+	}
+	return by
+}
+
+// Caveats are the gaps of the recording that bear on the verdict, for people.
+func Caveats(t *timeline.Timeline) []string {
+	var out []string
+	if t.End == nil {
+		out = append(out, "the recording was cut off: what came after is not known")
+	}
+	for _, n := range t.Notes {
+		if n.Lens == "kernel" && !slices.Contains(out, n.Text) {
+			out = append(out, n.Text)
+		}
+	}
+	for _, c := range t.Conns {
+		if c.TLS != nil && c.TLS.NoKeys != "" && c.TLS.Done {
+			out = append(out, fmt.Sprintf("the TLS connection to %s was not decrypted (%s)", c.Peer(), c.TLS.NoKeys))
+		}
+	}
+	for _, l := range t.Loss {
+		out = append(out, fmt.Sprintf("%s: %d lost (%d bytes)", l.What, l.Count, l.Bytes))
+	}
+	if len(out) > 4 {
+		out = append(out[:4], fmt.Sprintf("%d more, in the coverage of the report", len(out)-4))
+	}
+	return out
+}
+
+// Who names the two ends: the peer of the finding's connection with what is
+// known of it, and the program with the package that it came from.
+func Who(t *timeline.Timeline, f explain.Finding) []string {
+	var out []string
+	if c := f.Conn; c != nil {
+		out = append(out, peer(c))
+	}
+	if p := f.Proc; p != nil {
+		s := fmt.Sprintf("%s[%d]", p.Name(), p.PID)
+		if p.Exe != "" {
+			s += " = " + p.Exe
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func peer(c *timeline.Conn) string {
+	s := c.Remote.String()
+	if c.Path != "" {
+		s = c.Path
+	}
+	var by []string
+	if c.Name != "" {
+		s += " = " + c.Name
+		by = append(by, c.NameBy)
+	}
+	if c.TLS != nil {
+		if c.TLS.SNI != "" && c.TLS.SNI != c.Name {
+			by = append(by, "SNI "+c.TLS.SNI)
+		}
+		if len(c.TLS.Chain) > 0 {
+			leaf := c.TLS.Chain[0]
+			by = append(by, fmt.Sprintf("certificate %s by %s, valid to %s", leaf.Subject, leaf.Issuer, leaf.NotAfter.Format(time.DateOnly)))
+		}
+		if c.TLS.Version != "" {
+			by = append(by, c.TLS.Version)
+		}
+	}
+	if len(by) > 0 {
+		s += " (" + strings.Join(by, ", ") + ")"
+	}
+	return s
+}

@@ -1,0 +1,125 @@
+// Package report shows a diagnosis: as text for people and as the JSON contract
+// culprit.report/1 for programs. It holds no logic of its own.
+package report
+
+import (
+	"encoding/json"
+	"io"
+
+	"culprit/internal/event"
+	"culprit/internal/explain"
+	"culprit/internal/sysabi"
+	"culprit/internal/timeline"
+)
+
+// Schema names the contract of the JSON form. Fields are only ever added.
+const Schema = "culprit.report/1"
+
+// JSON is the report of one run.
+type JSON struct {
+	Schema   string                    `json:"schema"`
+	Command  []string                  `json:"command"`
+	Exit     Exit                      `json:"exit"`
+	Verdict  Finding                   `json:"verdict"`
+	Findings []Finding                 `json:"findings"`
+	Coverage map[string]map[string]any `json:"coverage"`
+	Case     string                    `json:"case,omitempty"`
+}
+
+// Exit is how the command ended: a code, or the signal that ended it.
+type Exit struct {
+	Code    *int   `json:"code,omitempty"`
+	Signal  string `json:"signal,omitempty"`
+	Timeout bool   `json:"timeout,omitempty"` // culprit ended it after --timeout
+}
+
+// Finding is a verdict or another candidate.
+type Finding struct {
+	Cause      string         `json:"cause"`
+	Title      string         `json:"title"`
+	Confidence string         `json:"confidence"`
+	Side       string         `json:"side"`
+	Why        string         `json:"why,omitempty"`
+	Where      string         `json:"where,omitempty"`
+	Who        []string       `json:"who,omitempty"`
+	Facts      map[string]any `json:"facts"`
+	Evidence   []Evidence     `json:"evidence"`
+	Chain      []Link         `json:"chain,omitempty"`
+	Next       []string       `json:"next"`
+}
+
+// Evidence is one thing seen; Time counts seconds from the start of the run.
+type Evidence struct {
+	Lens string  `json:"lens"`
+	Time float64 `json:"time"`
+	Text string  `json:"text"`
+}
+
+// Link is one tie of the chain from the symptom to the finding.
+type Link struct {
+	Kind   string  `json:"kind"`
+	Text   string  `json:"text"`
+	Weight float64 `json:"weight"`
+}
+
+// New makes the report of a diagnosis. casePath may be empty.
+func New(r explain.Result, casePath string) JSON {
+	t := r.Case.T
+	out := JSON{
+		Schema: Schema, Command: t.Header.Command, Exit: ExitOf(t), Case: casePath,
+		Verdict: finding(t, r.Verdict), Findings: []Finding{}, Coverage: Coverage(t),
+	}
+	for _, f := range r.Findings {
+		out.Findings = append(out.Findings, finding(t, f))
+	}
+	return out
+}
+
+// Write writes the report as indented JSON.
+func (j JSON) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(j)
+}
+
+// ExitOf reads the command's end off the timeline. It is empty when the
+// recording was cut off.
+func ExitOf(t *timeline.Timeline) Exit {
+	if t.End == nil {
+		return Exit{}
+	}
+	e := Exit{Timeout: t.End.Timeout}
+	if sig := t.End.Status & 0x7f; sig != 0 {
+		e.Signal = sysabi.SignalName(int(sig))
+	} else {
+		code := int(t.End.Status >> 8 & 0xff)
+		e.Code = &code
+	}
+	return e
+}
+
+func finding(t *timeline.Timeline, f explain.Finding) Finding {
+	out := Finding{
+		Cause: f.Cause, Title: f.Title, Confidence: string(f.Confidence), Side: string(f.Side),
+		Why: f.Why, Where: f.Where, Who: Who(t, f), Facts: map[string]any{}, Evidence: []Evidence{}, Next: f.Next,
+	}
+	if out.Next == nil {
+		out.Next = []string{}
+	}
+	for _, x := range f.Facts {
+		out.Facts[x.Name] = x.Value
+	}
+	for _, x := range f.Evidence {
+		out.Evidence = append(out.Evidence, Evidence{x.Lens, seconds(t, x.Time), x.Text})
+	}
+	for _, l := range f.Links {
+		out.Chain = append(out.Chain, Link{l.Kind, l.Text, l.Weight})
+	}
+	return out
+}
+
+func seconds(t *timeline.Timeline, at event.Time) float64 {
+	// Milliseconds tell events apart well enough, and read well.
+	return float64((at-t.Start)/1e6) / 1e3
+}

@@ -1,0 +1,158 @@
+package timeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"culprit/internal/dissect"
+	"culprit/internal/dissect/tls"
+	"culprit/internal/event"
+)
+
+// TLS is what a connection's TLS layer showed.
+type TLS struct {
+	SNI        string
+	ALPN       string
+	Offer      string // versions that the client offered, e.g. "TLS 1.2, TLS 1.3"
+	Version    string // negotiated, "" when no ServerHello came
+	Suite      string
+	Chain      []Certificate // the server's, leaf first
+	CertAt     event.Time
+	Alerts     []Alert
+	Data       []Segment // plaintext
+	Done       bool      // both sides' Finished were seen, or application data flowed
+	NoKeys     string    // why it was not decrypted, "" when it was
+	NotTLS     string    // protocol that the peer spoke instead, "" when it spoke TLS
+	NotTLSHead string    // its first bytes
+	Damage     []string
+}
+
+// Certificate is what a diagnosis needs of an X.509 certificate.
+type Certificate struct {
+	Subject, Issuer     string // as RFC 2253 writes them, the common name alone when there is nothing else
+	NotBefore, NotAfter time.Time
+	Names               []string // DNS names and addresses that it is made out for
+	DER                 []byte
+	matches             func(name string) error
+}
+
+// Matches reports whether the certificate is made out for a host name or an IP
+// address (RFC 9525).
+func (c Certificate) Matches(name string) bool { return c.matches == nil || c.matches(name) == nil }
+
+// Alert is one TLS alert.
+type Alert struct {
+	Time  event.Time
+	Dir   dissect.Dir
+	Name  string // RFC 8446 section 6, "" when it could not be decrypted
+	Fatal bool
+}
+
+// Fatal returns the first alert that ended the connection, and whether the
+// program's side sent it; "" when there was none that could be read.
+func (t *TLS) Fatal() (a Alert, ours, ok bool) {
+	for _, a := range t.Alerts {
+		if a.Name != "" && a.Name != "close_notify" && a.Name != "user_canceled" {
+			return a, a.Dir == dissect.ToServer, true
+		}
+	}
+	return Alert{}, false, false
+}
+
+// decrypt feeds a conversation through the TLS layer.
+func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
+	t := &TLS{}
+	layer := tls.New(keys)
+	var finished [2]bool
+	take := func(outs []tls.Output) {
+		for i := range outs {
+			o := &outs[i]
+			switch m := o.Msg.(type) {
+			case tls.AppData, tls.EarlyData, tls.Plain:
+				t.Data = append(t.Data, piece(segments, o))
+				if _, plain := m.(tls.Plain); !plain {
+					t.Done = true
+				}
+			case *tls.ClientHello:
+				t.SNI = m.ServerName
+				var v []string
+				for _, x := range m.Versions {
+					v = append(v, x.String())
+				}
+				t.Offer = strings.Join(v, ", ")
+			case *tls.ServerHello:
+				if !m.HelloRetry {
+					t.Version, t.Suite, t.ALPN = m.Version.String(), m.Suite.String(), m.ALPN
+				}
+			case tls.EncryptedExtensions:
+				t.ALPN = m.ALPN
+			case *tls.Certificate:
+				if o.Dir == dissect.ToClient && t.Chain == nil {
+					t.Chain, t.CertAt = certificates(m), o.Time
+				}
+			case tls.Alert:
+				a := Alert{Time: o.Time, Dir: o.Dir, Fatal: m.Level == 2}
+				if !m.Opaque {
+					a.Name = m.Description.String()
+				}
+				t.Alerts = append(t.Alerts, a)
+			case tls.Finished:
+				finished[o.Dir&1] = true
+				t.Done = t.Done || finished[0] && finished[1]
+			case *tls.NotTLS:
+				if o.Dir == dissect.ToClient || len(t.Data) == 0 {
+					t.NotTLS, t.NotTLSHead = m.Looks, string(m.Head)
+					if t.NotTLS == "" {
+						t.NotTLS = "text"
+					}
+				}
+			case *tls.Damage:
+				t.Damage = append(t.Damage, fmt.Sprintf("%v at byte %d: %s", o.Dir, m.Offset, m.What))
+			case tls.Undecrypted:
+				t.NoKeys = string(m.Reason)
+			}
+		}
+	}
+	for i := range segments {
+		s := &segments[i]
+		take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Data: s.Data, Ref: int64(i)}))
+		if s.Gap > 0 {
+			take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Gap: s.Gap, Ref: int64(i)}))
+		}
+	}
+	take(layer.Close())
+	return t
+}
+
+// piece copies an output's bytes into a segment of plaintext that knows the
+// call that completed it.
+func piece(segments []Segment, o *tls.Output) Segment {
+	s := Segment{Time: o.Time, Dir: o.Dir, Data: slices.Clone(o.Data)}
+	if i := int(o.LastRef); i >= 0 && i < len(segments) {
+		s.Call, s.Unread = segments[i].Call, segments[i].Unread
+	}
+	return s
+}
+
+func certificates(m *tls.Certificate) []Certificate {
+	var out []Certificate
+	for _, c := range m.Chain {
+		x := Certificate{DER: c.Raw}
+		if c.X509 != nil {
+			x.Subject, x.Issuer = c.X509.Subject.String(), c.X509.Issuer.String()
+			x.NotBefore, x.NotAfter = c.X509.NotBefore.UTC(), c.X509.NotAfter.UTC()
+			x.Names = slices.Clone(c.X509.DNSNames)
+			for _, ip := range c.X509.IPAddresses {
+				x.Names = append(x.Names, ip.String())
+			}
+			if len(x.Names) == 0 && c.X509.Subject.CommonName != "" {
+				x.Names = []string{c.X509.Subject.CommonName}
+			}
+			x.matches = c.X509.VerifyHostname
+		}
+		out = append(out, x)
+	}
+	return out
+}
