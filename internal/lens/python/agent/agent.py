@@ -1,0 +1,1254 @@
+# culprit's agent: writes every exception of this process into a ring that the
+# recorder maps too. The format is described in ring.go. It runs inside somebody
+# else's program, so: no user code is called (no __repr__, __str__, __eq__ or
+# property of a class that is not built in), nothing is printed, nothing is
+# raised, nothing stays in sys.modules, no file descriptor stays open, and no
+# thread is started.
+import sys, os, marshal, gc, builtins, atexit
+from _thread import allocate_lock, get_native_id, _local
+from time import monotonic_ns
+
+VERSION = sys.version_info[:2]
+MODERN = VERSION >= (3, 12)
+SITE_BUDGET = 40      # records of one place, after that they are only counted
+SITE_HOT = 1000       # events of one place, after that not even that
+SITES = 16384         # places known at a time
+MAX_STACK = 64
+MAX_LOCALS = 32
+MAX_FRAMES = 16       # frames with locals of one exception
+MAX_RECORD = 32768
+MILESTONES = 500      # audit milestones of one kind
+
+dumps = marshal.dumps
+getframe = sys._getframe
+modules = sys.modules
+type_mro = type.__dict__['__mro__'].__get__
+type_qual = type.__dict__['__qualname__'].__get__
+type_module = type.__dict__['__module__'].__get__
+get_tb = BaseException.__dict__['__traceback__'].__get__
+get_context = BaseException.__dict__['__context__'].__get__
+get_cause = BaseException.__dict__['__cause__'].__get__
+get_args = BaseException.__dict__['args'].__get__
+get_suppress = BaseException.__dict__['__suppress_context__'].__get__
+get_exc_dict = BaseException.__dict__['__dict__'].__get__
+GetSet = type(BaseException.__dict__['__traceback__'])
+Function = type(lambda: 0)
+Module = type(sys)
+Builtin = type(len)
+OPTIMIZED = 1
+
+# ---- ring ----
+
+lock = allocate_lock()
+tls = _local()
+RING = None           # memoryview of the whole ring
+HDR = None            # its header as u64
+CAP = 0
+KEEP = []             # what the mapping hangs on
+NATIVE = {}           # C functions by name
+
+
+def native():
+    """C functions through _ctypes alone; importing ctypes takes ten times as long."""
+    if NATIVE:
+        return NATIVE
+    had = '_ctypes' in modules
+    import _ctypes as c
+    if not had:
+        del modules['_ctypes']
+
+    class Void(c._SimpleCData):
+        _type_ = 'P'
+
+    class Long(c._SimpleCData):
+        _type_ = 'l'
+
+    class Int(c._SimpleCData):
+        _type_ = 'i'
+
+    class Obj(c._SimpleCData):
+        _type_ = 'O'
+
+    class Pointer(c.CFuncPtr):
+        _flags_ = c.FUNCFLAG_CDECL | c.FUNCFLAG_PYTHONAPI
+        _restype_ = Void
+
+    class Object(c.CFuncPtr):
+        _flags_ = c.FUNCFLAG_CDECL | c.FUNCFLAG_PYTHONAPI
+        _restype_ = Obj
+
+    handle = c.dlopen(None, 2)
+    NATIVE.update(symbol=lambda n: c.dlsym(handle, n), Void=Void, Long=Long, Int=Int,
+                  pointer=lambda n: Pointer(c.dlsym(handle, n)),
+                  view=Object(c.dlsym(handle, 'PyMemoryView_FromMemory')))
+    return NATIVE
+
+
+def open_ring():
+    global RING, HDR, CAP
+    size = 4 << 20
+    text = os.environ.get('CULPRIT_RING', '')
+    if text.isdigit():
+        size = min(max(int(text), 1 << 16), 1 << 30)
+    size &= ~4095
+    now = monotonic_ns()
+    name = '%s/python-%d-%d.ring' % (RUN, os.getpid(), now)
+    fd = os.open(name + '.new', os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        # A hole that can't be filled later would be a SIGBUS.
+        os.posix_fallocate(fd, 0, size)
+        if VERSION >= (3, 13):
+            import mmap
+            m = mmap.mmap(fd, size, trackfd=False)
+            view = memoryview(m)
+            KEEP[:] = [m]
+        else:
+            n = native()
+            at = n['pointer']('mmap')(n['Void'](0), n['Long'](size), n['Int'](3), n['Int'](1), n['Int'](fd), n['Long'](0))
+            at = at.value if hasattr(at, 'value') else at
+            if not at or at == (1 << 64) - 1:
+                raise OSError('mmap')
+            view = n['view'](n['Void'](at), n['Long'](size), n['Int'](0x200))
+    finally:
+        os.close(fd)
+    hdr = view[:64].cast('Q')
+    hdr[1] = 1 | os.getpid() << 32
+    hdr[2] = size
+    hdr[5] = now
+    view[:8] = b'CULPRING'
+    os.rename(name + '.new', name)
+    RING, HDR, CAP = view, hdr, size - 64
+
+
+def thread_id():
+    tid = getattr(tls, 'tid', 0)
+    if not tid:
+        tid = tls.tid = get_native_id()
+        threading = modules.get('threading')
+        name = None
+        try:
+            t = threading._active.get(threading.get_ident())
+            name = t.__dict__.get('_name')
+        except Exception:
+            pass
+        if type(name) is str:
+            emit(b'T', (name[:100], tid))
+    return tid
+
+
+def emit(kind, data, flags=0):
+    """Appends one record, or counts it as dropped when the reader is behind."""
+    tid = getattr(tls, 'tid', 0) or thread_id()
+    body = dumps(data, 2)
+    n = 24 + len(body)
+    if n > MAX_RECORD:
+        HDR[4] += 1
+        return False
+    room = (n + 7) & ~7
+    head = (n | kind[0] << 32 | flags << 40 | monotonic_ns() << 64 | tid << 128).to_bytes(24, 'little')
+    with lock:
+        pos = HDR[3]
+        free = CAP - (pos - HDR[6])
+        off = pos % CAP
+        fill = CAP - off if off + room > CAP else 0
+        if room + fill > free:
+            HDR[4] += 1
+            # What the dropped record defined has to be defined again.
+            STRINGS.clear()
+            CODES.clear()
+            return False
+        if fill:
+            RING[64 + off:72 + off] = fill.to_bytes(8, 'little')
+            off = 0
+            pos += fill
+        off += 64
+        RING[off:off + 24] = head
+        RING[off + 24:off + n] = body
+        HDR[3] = pos + room
+    return True
+
+
+# ---- names ----
+
+STRINGS = {}
+CODES = {}
+NEXT = [1, 1, 1]      # string, code, exception
+try:
+    CWD = os.getcwd()
+except OSError:
+    CWD = ''
+
+
+def string_id(text):
+    n = STRINGS.get(text)
+    if n is None:
+        n = NEXT[0]
+        NEXT[0] = n + 1
+        if len(STRINGS) > 20000:
+            STRINGS.clear()
+        STRINGS[text] = n
+        emit(b'S', (n, text[:4096]))
+    return n
+
+
+def code_id(code):
+    entry = CODES.get(id(code))
+    if entry is None:
+        n = NEXT[1]
+        NEXT[1] = n + 1
+        if len(CODES) > 20000:
+            CODES.clear()
+        CODES[id(code)] = entry = (n, code)
+        name = code.co_filename
+        if name[:1] not in ('/', '<') and CWD:
+            name = CWD + '/' + name
+        qual = code.co_qualname if VERSION >= (3, 11) else code.co_name
+        emit(b'C', (n, string_id(name), qual[:400], code.co_firstlineno))
+    return entry[0]
+
+
+def class_name(t):
+    m = type_module(t)
+    q = type_qual(t)
+    if type(m) is not str or m == 'builtins':
+        return q[:200]
+    return m[:200] + '.' + q[:200]
+
+
+# ---- values ----
+
+SECRET = ('passw', 'passphrase', 'passwd', 'secret', 'token', 'authoriz', 'authent', 'cookie', 'api_key', 'apikey',
+          'api-key', 'access_key', 'private_key', 'session', 'credential', 'signature', 'bearer', 'jwt', 'pwd')
+MARKS = ('authorization:', 'cookie:', 'password=', 'passwd=', 'pwd=', 'token=', 'secret=', 'api_key=', 'apikey=', 'signature=',
+         'sessionid=', 'bearer ', 'basic ', '-----begin', 'ghp_', 'github_pat_', 'akia', 'xoxb-', 'eyj')
+MASK = '<masked>'
+
+
+def is_secret(name):
+    name = name.lower()
+    for s in SECRET:
+        if s in name:
+            return True
+    return name == 'pass' or name == 'auth' or name == 'sid'
+
+
+def mask(text):
+    """Cuts text at what looks like the start of a credential."""
+    low = text.lower()
+    for m in MARKS:
+        i = low.find(m)
+        if i >= 0 and (len(m) > 6 or m[-1] in '=:' or i == 0 or not low[i - 1].isalnum()):
+            text = text[:i] + (text[i:i + len(m)] if m[-1] in '=: ' else '') + MASK
+            low = text.lower()
+    i = text.find('://')
+    if i >= 0:
+        j = text.find('@', i)
+        if 0 <= j < i + 200 and '/' not in text[i + 3:j]:
+            text = text[:i + 3] + MASK + text[j:]
+    return text
+
+
+def show(v, deep=1):
+    """A bounded repr that runs no code of the program."""
+    t = type(v)
+    if t is str:
+        n = len(v)
+        if n > 160:
+            return repr(mask(v[:160])) + '+%d' % (n - 160)
+        return repr(mask(v))
+    if v is None or t is bool or t is float or t is complex or v is Ellipsis:
+        return repr(v)
+    if t is int:
+        return repr(v) if v.bit_length() < 512 else '<int of %d bits>' % v.bit_length()
+    if t is bytes or t is bytearray:
+        n = len(v)
+        return repr(mask(bytes(v[:64]).decode('latin-1')).encode('latin-1')) + ('+%d' % (n - 64) if n > 64 else '')
+    if t is list or t is tuple or t is set or t is frozenset:
+        n = len(v)
+        if deep <= 0:
+            return '<%s of %d>' % (t.__name__, n)
+        part = []
+        for x in v:
+            if len(part) == 3:
+                break
+            part.append(show(x, deep - 1))
+        text = ', '.join(part)
+        if n > 3:
+            text += ', +%d' % (n - 3)
+        if t is list:
+            return '[' + text + ']'
+        if t is tuple:
+            return '(' + text + (',)' if n == 1 else ')')
+        return ('{' + text + '}') if t is set and n else t.__name__ + '({' + text + '})'
+    if t is dict:
+        n = len(v)
+        if deep <= 0:
+            return '<dict of %d>' % n
+        part = []
+        for k in v:
+            if len(part) == 3:
+                break
+            x = MASK if type(k) is str and is_secret(k) else show(dict.get(v, k) if type(k) in HASHABLE else None, deep - 1)
+            part.append(show(k, deep - 1) + ': ' + x)
+        return '{' + ', '.join(part) + (', +%d}' % (n - 3) if n > 3 else '}')
+    if t is type:
+        return '<class %s>' % class_name(v)
+    if t is Function or t is Builtin:
+        return '<function %s>' % v.__qualname__[:120]
+    if t is Module:
+        name = v.__dict__.get('__name__')
+        return '<module %s>' % (name[:120] if type(name) is str else '?')
+    mro = type_mro(t)
+    if BaseException in mro:
+        return '%s(%s)' % (class_name(t), describe(v, deep - 1))
+    name = class_name(t)
+    sock = modules.get('_socket')
+    if sock is not None and sock.socket in mro:
+        try:
+            return '<%s fd=%d>' % (name, sock.socket.fileno(v))
+        except Exception:
+            pass
+    if deep > 0:
+        d = instance_dict(v, t, mro)
+        if d:
+            part = []
+            for k in list(d)[:40]:
+                if type(k) is not str:
+                    continue
+                x = d.get(k)
+                if type(x) in SCALAR:
+                    part.append('%s=%s' % (k[:40], MASK if is_secret(k) and type(x) in TEXT else show(x, 0)))
+                    if len(part) == 4:
+                        break
+            if part:
+                return '<%s %s>' % (name, ' '.join(part))
+    return '<%s>' % name
+
+
+SCALAR = frozenset((str, bytes, int, bool, float, type(None)))
+HASHABLE = frozenset((str, bytes, int, bool, float, type(None)))
+TEXT = frozenset((str, bytes, bytearray, list, tuple, dict, set, frozenset))
+
+
+def instance_dict(v, t, mro):
+    """The real __dict__ of v, never a property of that name."""
+    for c in mro:
+        d = type.__dict__['__dict__'].__get__(c).get('__dict__')
+        if d is not None:
+            if type(d) is not GetSet:
+                return None
+            d = d.__get__(v, t)
+            return d if type(d) is dict else None
+    return None
+
+
+def describe(e, deep=1):
+    """What str(e) would say, as far as no code of the program is needed."""
+    t = type(e)
+    mro = type_mro(t)
+    args = get_args(e)
+    if OSError in mro:
+        no, text = OSError.errno.__get__(e), OSError.strerror.__get__(e)
+        name = class_name(t)
+        if name == 'urllib.error.URLError':
+            reason = (get_exc_dict(e) or {}).get('reason')
+            return '<urlopen error %s>' % (describe(reason, deep - 1) if BaseException in type_mro(type(reason)) and deep > 0 else plain(reason))
+        if name == 'urllib.error.HTTPError':
+            d = get_exc_dict(e) or {}
+            return 'HTTP Error %s: %s' % (plain(d.get('code')), plain(d.get('msg')))
+        if type(no) is int:
+            out = '[Errno %d] %s' % (no, plain(text))
+            if t.__module__ == 'ssl' and len(args) > 1:
+                out = plain(args[1])
+            f = OSError.filename.__get__(e)
+            if f is not None:
+                out += ': ' + show(f, 0)
+            f = OSError.filename2.__get__(e)
+            if f is not None:
+                out += ' -> ' + show(f, 0)
+            return out
+    if ImportError in mro:
+        m = ImportError.msg.__get__(e)
+        return plain(m) if m is not None else ''
+    if SyntaxError in mro:
+        return '%s (%s, line %s)' % (plain(SyntaxError.msg.__get__(e)), plain(SyntaxError.filename.__get__(e)), plain(SyntaxError.lineno.__get__(e)))
+    for c in (UnicodeDecodeError, UnicodeEncodeError):
+        if c in mro:
+            return "'%s' codec can't %s position %s: %s" % (
+                plain(c.encoding.__get__(e)), 'decode' if c is UnicodeDecodeError else 'encode', c.start.__get__(e), plain(c.reason.__get__(e)))
+    if class_name(t) == 'subprocess.CalledProcessError':
+        d = get_exc_dict(e) or {}
+        return 'Command %s returned exit status %s' % (show(d.get('cmd')), show(d.get('returncode')))
+    if not args:
+        return ''
+    if KeyError in mro and len(args) == 1:
+        return show(args[0])
+    if len(args) == 1 or MODERN and BaseExceptionGroup in mro:
+        a = args[0]
+        if BaseException in type_mro(type(a)):
+            return describe(a, deep - 1) if deep > 0 else class_name(type(a))
+        return plain(a)
+    return show(args)
+
+
+def plain(v):
+    if type(v) is str:
+        return mask(v[:500]) + ('+%d' % (len(v) - 500) if len(v) > 500 else '')
+    return show(v)
+
+
+def attributes(e, t, mro):
+    """Pairs (name, value) that a diagnosis needs; values are int, str, bytes,
+    bool, None. ring.go lists them."""
+    out = []
+
+    def add(name, v):
+        x = type(v)
+        if x is str:
+            v = MASK if is_secret(name) else plain(v)
+        elif x is bytes:
+            v = MASK if is_secret(name) else v[:64]
+        elif x is int:
+            if v.bit_length() > 63:
+                v = show(v)
+        elif x is not bool and v is not None:
+            v = MASK if is_secret(name) else show(v)
+        out.append((name, v))
+
+    if OSError in mro:
+        for n in ('errno', 'strerror', 'filename', 'filename2'):
+            v = OSError.__dict__[n].__get__(e)
+            if v is not None:
+                add(n, v)
+    if ImportError in mro:
+        for n in ('name', 'path', 'name_from'):
+            d = ImportError.__dict__.get(n)
+            v = d.__get__(e) if d is not None else None
+            if v is not None:
+                add(n, v)
+    elif NameError in mro and 'name' in NameError.__dict__:
+        add('name', NameError.__dict__['name'].__get__(e))
+    elif AttributeError in mro and 'name' in AttributeError.__dict__:
+        add('name', AttributeError.__dict__['name'].__get__(e))
+        obj = AttributeError.__dict__['obj'].__get__(e)
+        add('obj_type', class_name(type(obj)))
+    elif KeyError in mro:
+        args = get_args(e)
+        if len(args) == 1:
+            add('key', args[0])
+    elif UnicodeDecodeError in mro or UnicodeEncodeError in mro:
+        c = UnicodeDecodeError if UnicodeDecodeError in mro else UnicodeEncodeError
+        for n in ('encoding', 'start', 'end', 'reason'):
+            add(n, c.__dict__[n].__get__(e))
+        obj, start = c.object.__get__(e), c.start.__get__(e)
+        if type(obj) in (bytes, str):
+            add('object_length', len(obj))
+            add('bytes', obj[start:start + 8])
+    elif SyntaxError in mro:
+        for n in ('filename', 'lineno', 'offset', 'text', 'msg'):
+            add(n, SyntaxError.__dict__[n].__get__(e))
+    elif SystemExit in mro:
+        add('code', SystemExit.__dict__['code'].__get__(e))
+    if get_suppress(e):
+        out.append(('suppress_context', True))
+    if VERSION >= (3, 11) and BaseExceptionGroup in mro:
+        subs = BaseExceptionGroup.exceptions.__get__(e)
+        out.append(('group', tuple((serial_of(s, 2), class_name(type(s)), describe(s)) for s in subs[:8])))
+        out.append(('group_length', len(subs)))
+    d = get_exc_dict(e)
+    if d:
+        n = 0
+        for k in list(d)[:40]:
+            if type(k) is not str or n == 12:
+                continue
+            v = d.get(k)
+            x = type(v)
+            if k == '__notes__' and x is list:
+                out.append(('notes', tuple(plain(s) for s in v[:4])))
+            elif x in SCALAR or x in (list, tuple):
+                add(k[:60], v)
+                n += 1
+            elif BaseException in type_mro(x):
+                add(k[:60], class_name(x) + ': ' + describe(v))
+                n += 1
+    return tuple(out)
+
+
+def locals_of(frame, code):
+    out = []
+    snap = None
+    if VERSION < (3, 13) and code.co_flags & OPTIMIZED:
+        # f_locals makes a dict that stays with the frame. Unless the program
+        # has called locals() itself, it is emptied again, so that no value
+        # lives longer than it would have.
+        own = gc.get_referents(frame)
+        d = frame.f_locals
+        for x in own:
+            if x is d:
+                break
+        else:
+            snap = d
+    else:
+        d = frame.f_locals
+    try:
+        top = not code.co_flags & OPTIMIZED
+        for k in list(d):
+            if type(k) is not str or k[:1] == '@':
+                continue
+            v = d[k] if not top else d.get(k)
+            t = type(v)
+            if top and (k[:2] == '__' or t is Module or t is type or t is Function or t is Builtin):
+                continue
+            if len(out) == MAX_LOCALS:
+                out.append(('...', '', '+%d' % (len(d) - MAX_LOCALS)))
+                break
+            if is_secret(k):
+                text = MASK if t in TEXT else '<%s>' % class_name(t)
+            else:
+                text = show(v)
+            out.append((k[:100], class_name(t), text[:300]))
+    finally:
+        if snap is not None:
+            snap.clear()
+    return tuple(out)
+
+
+# ---- exceptions ----
+
+SKIP = frozenset((StopIteration, StopAsyncIteration, GeneratorExit))
+LIVE = {}             # id of an exception -> [serial, type, frames left, last traceback entry's id, last handler's code's id]
+SITES_SEEN = {}       # address of an instruction -> [events, code]
+HOT = set()           # addresses whose events are not even counted
+STATE = {'exit': None, 'rc': 0, 'busy': False}
+
+
+def quiet_file(name):
+    return name[:10] == '<frozen im' or name == '<frozen zipimport>' or name == '<culprit>'
+
+
+def stack_of(frame, inner=None):
+    """(code, line) pairs, innermost first; inner is a traceback entry whose
+    frames lie inside frame."""
+    out = []
+    while inner is not None and len(out) < MAX_STACK:
+        out.append((code_id(inner.tb_frame.f_code), inner.tb_lineno))
+        inner = inner.tb_next
+    out.reverse()
+    while frame is not None and len(out) < MAX_STACK:
+        code = frame.f_code
+        name = code.co_filename
+        if not quiet_file(name):
+            out.append((code_id(code), frame.f_lineno or 0))
+        frame = frame.f_back
+    return tuple(out)
+
+
+def serial_of(e, depth):
+    """The serial number of an exception; one that was missed (over the budget
+    of its place) is recorded now, from its traceback."""
+    if e is None:
+        return 0
+    x = LIVE.get(id(e))
+    if x is not None and x[1] is type(e):
+        return x[0]
+    if depth <= 0 or type(e) in SKIP:
+        return 0
+    return record(e, None, get_tb(e), depth - 1, 1)
+
+
+def record(e, frame, inner, depth, flags=0):
+    """Writes R (and X for what it wraps). frame is where it is now, inner the
+    traceback below that."""
+    t = type(e)
+    mro = type_mro(t)
+    n = NEXT[2]
+    NEXT[2] = n + 1
+    if len(LIVE) >= 512:
+        for k in list(LIVE)[:256]:
+            LIVE.pop(k, None)
+    LIVE.pop(id(e), None)
+    LIVE[id(e)] = [n, t, 0, 0, 0]
+    context = serial_of(get_context(e), depth)
+    c = get_cause(e)
+    cause = serial_of(c, depth) if c is not None else 0
+    stack = stack_of(frame, inner)
+    origin = stack[0] if stack else (0, 0)
+    names = tuple(string_id(class_name(k)) for k in mro[:-1][:12])
+    emit(b'R', (n, names, describe(e)[:1000], origin[0], origin[1], context, cause, attributes(e, t, mro), stack), flags)
+    if context:
+        emit(b'X', (context, n, 'context'))
+    if cause:
+        emit(b'X', (cause, n, 'cause'))
+    d = get_exc_dict(e)
+    if d:
+        r = d.get('reason')
+        if r is not None and BaseException in type_mro(type(r)):
+            r = serial_of(r, depth)
+            if r:
+                emit(b'X', (r, n, 'reason'))
+    return n
+
+
+def left(x, tb, to, line):
+    """Writes U: the frame of traceback entry tb was left for frame to."""
+    if x[3] == id(tb):
+        return
+    x[3] = id(tb)
+    x[4] = 0
+    code = tb.tb_frame.f_code
+    if quiet_file(code.co_filename):
+        return
+    x[2] += 1
+    vals = locals_of(tb.tb_frame, code) if x[2] <= MAX_FRAMES else ()
+    emit(b'U', (x[0], code_id(code), tb.tb_lineno, vals, code_id(to.f_code) if to is not None else 0, line))
+
+
+def reached(frame, key, e, inner):
+    """An exception is in frame; inner is the traceback below it, None where it
+    was raised."""
+    code = frame.f_code
+    x = LIVE.get(id(e))
+    t = type(e)
+    if x is not None and (x[1] is not t or inner is None):
+        LIVE.pop(id(e), None)
+        x = None
+    if x is None:
+        s = SITES_SEEN.get(key)
+        if s is None:
+            if t in SKIP or quiet_file(code.co_filename):
+                HOT.add(key)
+                KEPT.append(code)
+                if len(KEPT) > SITES:
+                    HOT.clear()
+                    KEPT.clear()
+                return
+            if len(SITES_SEEN) >= SITES:
+                SITES_SEEN.clear()
+            s = SITES_SEEN[key] = [0, code]
+        if t in SKIP:
+            return
+        s[0] = n = s[0] + 1
+        if n > SITE_BUDGET:
+            if n == SITE_BUDGET + 1 or n == SITE_HOT:
+                emit(b'P', ('budget' if n < SITE_HOT else 'hot', n, code_id(code), frame.f_lineno or 0))
+            if n >= SITE_HOT:
+                HOT.add(key)
+                KEPT.append(code)
+            return
+        if ImportError in type_mro(t) and ImportError.name.__get__(e) in ('sitecustomize', 'usercustomize'):
+            return
+        record(e, frame, inner, 3)
+        x = LIVE.get(id(e))
+        if x is None:
+            return
+        if inner is not None:
+            x[3] = 0
+            if inner.tb_frame is not frame:
+                left(x, inner, frame, frame.f_lineno or 0)
+    elif inner is not None and inner.tb_frame is not frame:
+        left(x, inner, frame, frame.f_lineno or 0)
+    if t is SystemExit and frame.f_back is None:
+        if tls_main():
+            c = SystemExit.__dict__['code'].__get__(e)
+            STATE['exit'] = (x[0], frame, c & 255 if type(c) is int else 0 if c is None else 1)
+    elif code.co_name == '_bootstrap_inner' and t is not SystemExit and code.co_filename.endswith('/threading.py'):
+        final(e, 'thread', '')
+
+
+KEPT = []
+MAIN = get_native_id()
+
+
+def tls_main():
+    return getattr(tls, 'tid', 0) == MAIN
+
+
+def final(e, how, detail, tb=None):
+    n = serial_of(e, 3)
+    if not n:
+        return
+    # Whatever frames were not seen to be left are left now.
+    x = LIVE.get(id(e))
+    if x is not None:
+        chain = []
+        tb = get_tb(e) if tb is None else tb
+        while tb is not None and len(chain) < 200:
+            chain.append(tb)
+            tb = tb.tb_next
+        if chain and how != 'logging':
+            left(x, chain[0], None, 0)
+    emit(b'F', (n, how, detail[:200]))
+
+
+FAULTS = (AttributeError, TypeError, ValueError, LookupError, RecursionError, MemoryError, OSError, NameError,
+          RuntimeError, AssertionError, ArithmeticError, BufferError)
+
+
+def fault(where, e):
+    """Own mistakes become a record; what a signal handler of the program raised
+    while the agent was running goes on into the program."""
+    if e is not None:
+        t = type(e)
+        tb = get_tb(e)
+        while tb is not None and tb.tb_next is not None:
+            tb = tb.tb_next
+        if tb is not None and tb.tb_frame.f_code.co_filename != '<culprit>':
+            return False
+        mro = type_mro(t)
+        for c in FAULTS:
+            if c in mro:
+                break
+        else:
+            return False
+        try:
+            emit(b'E', (where, class_name(t) + ': ' + describe(e)[:200], tb.tb_lineno if tb is not None else 0))
+        except Exception:
+            pass
+    return True
+
+
+# sys.monitoring, 3.12 and later.
+
+def on_raise(code, offset, e):
+    key = id(code) + offset
+    if key in HOT and id(e) not in LIVE:
+        return
+    if type(e) in SKIP:
+        return
+    if getattr(tls, 'busy', False):
+        return
+    tls.busy = True
+    try:
+        tb = get_tb(e)
+        frame = getframe(1)
+        reached(frame, key, e, tb.tb_next if tb is not None and tb.tb_frame is frame else tb)
+    except BaseException as f:
+        if not fault('raise', f):
+            raise
+    finally:
+        tls.busy = False
+
+
+def on_handled(code, offset, e):
+    x = LIVE.get(id(e))
+    if x is None or x[1] is not type(e):
+        return
+    if quiet_file(code.co_filename) or getattr(tls, 'busy', False):
+        return
+    tls.busy = True
+    try:
+        if STATE['exit'] is not None and STATE['exit'][0] == x[0]:
+            STATE['exit'] = None
+        # finally and the end of "except E as e" come here too, once each.
+        if x[4] != id(code):
+            x[4] = id(code)
+            emit(b'H', (x[0], code_id(code), getframe(1).f_lineno or 0))
+    except BaseException as f:
+        if not fault('handled', f):
+            raise
+    finally:
+        tls.busy = False
+
+
+def monitor():
+    m = sys.monitoring
+    for tool in (4, 3):
+        if m.get_tool(tool) is None:
+            break
+    else:
+        return None
+    m.use_tool_id(tool, 'culprit')
+    ev = m.events
+    m.register_callback(tool, ev.RAISE, on_raise)
+    m.register_callback(tool, ev.EXCEPTION_HANDLED, on_handled)
+    m.set_events(tool, ev.RAISE | ev.EXCEPTION_HANDLED)
+    return 'monitoring'
+
+
+# 3.8 to 3.11: a jump at the start of PyTraceBack_Here, which the interpreter
+# calls for every frame that an exception passes.
+
+PROBE = []
+
+
+def on_traceback(frame, t, e, tb):
+    try:
+        key = id(frame.f_code) + frame.f_lasti
+        if key in HOT and id(e) not in LIVE:
+            return
+        if type(e) in SKIP:
+            return
+        if PROBE:
+            PROBE.append(frame.f_code.co_name)
+            return
+        tls.busy = True
+        reached(frame, key, e, tb)
+    except BaseException as f:
+        if not fault('hook', f):
+            raise
+    finally:
+        tls.busy = False
+
+
+def whole_instructions(b, need):
+    """Bytes of whole instructions at the start of b, at least need of them, all
+    of a form that can run elsewhere; 0 when not sure (Intel SDM vol. 2, 2.1)."""
+    i = 0
+    while i < need:
+        start = i
+        if b[i:i + 4] == b'\x66\x0f\xef\xc0':     # pxor xmm0, xmm0
+            i += 4
+            continue
+        rex = b[i] if 0x40 <= b[i] <= 0x4f else 0
+        if rex:
+            i += 1
+        op = b[i]
+        i += 1
+        if 0x50 <= op <= 0x57:                    # push
+            continue
+        if op not in (0x89, 0x8b, 0x31, 0x33, 0x85, 0x83, 0x81, 0x8d):
+            return 0
+        modrm = b[i]
+        i += 1
+        mod, rm = modrm >> 6, modrm & 7
+        if mod != 3:
+            if mod == 0 and rm == 5:              # relative to rip
+                return 0
+            if rm == 4:
+                if mod == 0 and b[i] & 7 == 5:
+                    return 0
+                i += 1
+            i += 1 if mod == 1 else 4 if mod == 2 else 0
+        if op == 0x83:
+            i += 1
+        elif op == 0x81:
+            i += 4
+        if i <= start:
+            return 0
+    return i
+
+
+def hook():
+    if os.uname().machine != 'x86_64' or sys.maxsize < 1 << 32 or not VERSION >= (3, 8):
+        return None
+    n = native()
+    sym = n['symbol']
+
+    def u64(v):
+        return v.to_bytes(8, 'little')
+
+    def call(name):
+        return b'\x48\xb8' + u64(sym(name)) + b'\xff\xd0'
+
+    def memory(at, size):
+        return n['view'](n['Void'](at), n['Long'](size), n['Int'](0x200))
+
+    def value(r):
+        return r.value if hasattr(r, 'value') else r
+
+    target = sym('PyTraceBack_Here')
+    text = memory(target, 48)
+    entry = bytes(text)
+    if entry[:4] == b'\xf3\x0f\x1e\xfa':          # endbr64 stays first
+        target += 4
+        entry = entry[4:]
+    moved = whole_instructions(entry, 5)
+    if not moved:
+        return None
+    # tstate->tracing stands at 44 from 3.8 to 3.11: proved here, because the
+    # thunk counts it up so that a debugger never steps into the agent.
+    tstate = value(n['pointer']('PyThreadState_Get')())
+    tracing = memory(tstate + 44, 4)
+    seen = [bytes(tracing)]
+
+    def trace(frame, event, arg):
+        seen.append(bytes(tracing))
+
+    old = sys.gettrace()
+    if old is not None:
+        return None
+    sys.settrace(trace)
+    (lambda: 0)()
+    sys.settrace(None)
+    if len(seen) < 2 or seen[0] != b'\0\0\0\0' or seen[1] != b'\1\0\0\0':
+        return None
+
+    three = b'\x48\x8d\x3c\x24\x48\x8d\x74\x24\x08\x48\x8d\x54\x24\x10'      # lea rdi, rsi, rdx of the three
+    weak = (RecursionError, MemoryError)
+    KEEP.append(weak)
+    KEEP.append(on_traceback)
+    restore = b'\x48\x8b\x3c\x24\x48\x8b\x74\x24\x08\x48\x8b\x54\x24\x10' + call('PyErr_Restore')
+    out = b'\x41\xff\x4c\x24\x2c'                                            # dec [r12+44]
+    skip = b'\x48\x89\xdf\x48\x83\xc4\x28\x41\x5c\x5b' + entry[:moved]       # epilogue, moved instructions
+    tail = restore + out + skip
+    pre = b'\x53\x41\x54\x48\x83\xec\x28\x48\x89\xfb' + call('PyThreadState_Get') + b'\x49\x89\xc4'
+    pre += b'\x41\x83\x7c\x24\x2c\x00'                                       # cmp [r12+44], 0
+    a = b'\x41\xff\x44\x24\x2c' + three + call('PyErr_Fetch') + b'\x48\x83\x3c\x24\x00'  # inc; cmp [rsp], 0
+    b = three + call('PyErr_NormalizeException')
+    b += b'\x49\xba' + u64(id(None))
+    b += b'\x48\x8b\x14\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9\x49\x0f\x44\xca'
+    b += b'\x4c\x8b\x44\x24\x10\x4d\x85\xc0\x4d\x0f\x44\xc2'
+    b += b'\x48\x89\xde\x48\xbf' + u64(id(on_traceback)) + b'\x45\x31\xc9\x49\xbb' + u64(sym('PyObject_CallFunctionObjArgs'))
+    b += b'\x31\xc0\x41\xff\xd3\x48\x85\xc0'
+    good = b'\x48\x89\xc7' + call('Py_DecRef')
+    # A failed call: a RecursionError of the call itself is dropped, anything
+    # else was raised by a signal handler and takes the place of the exception.
+    drop = b''
+    for load in (b'\x48\x8b\x3c\x24', b'\x48\x8b\x7c\x24\x08', b'\x48\x8b\x7c\x24\x10'):
+        drop += load + call('Py_DecRef')
+    clear = call('PyErr_Clear')
+
+    def rel(d):
+        return (d & 0xffffffff).to_bytes(4, 'little')
+
+    # pre, jne skip, a, je restore, b, jz bad, good, tail, jmp back, bad...
+    p_jne = len(pre)
+    p_a = p_jne + 6
+    p_je = p_a + len(a)
+    p_b = p_je + 6
+    p_jz = p_b + len(b)
+    p_good = p_jz + 6
+    p_restore = p_good + len(good)
+    p_out = p_restore + len(restore)
+    p_skip = p_out + len(out)
+    p_back = p_skip + len(skip)
+    p_bad = p_back + 5
+    test = b'\x48\xbf' + u64(id(weak)) + call('PyErr_ExceptionMatches') + b'\x85\xc0'
+    p_bad_je = p_bad + len(test)
+    p_clear = p_bad_je + 6
+    p_drop = p_clear + len(clear) + 5
+    near = (target & ~4095)
+    at = 0
+    for hint in (near - (1 << 26), near + (1 << 28), near - (1 << 28), near - (1 << 29), near + (1 << 29)):
+        if hint <= 1 << 16:
+            continue
+        at = value(n['pointer']('mmap')(n['Void'](hint), n['Long'](4096), n['Int'](3), n['Int'](0x22), n['Int'](-1), n['Long'](0)))
+        if at and at != (1 << 64) - 1 and abs(at - target) < 0x70000000:
+            break
+        at = 0
+    if not at:
+        return None
+    thunk = (pre + b'\x0f\x85' + rel(p_skip - p_a) + a + b'\x0f\x84' + rel(p_restore - p_b) + b
+             + b'\x0f\x84' + rel(p_bad - p_good) + good + tail
+             + b'\xe9' + rel(target + moved - (at + p_back + 5))
+             + test + b'\x0f\x84' + rel(p_drop - p_clear) + clear + b'\xe9' + rel(p_restore - p_drop)
+             + drop + b'\xe9' + rel(p_out - (p_drop + len(drop) + 5)))
+    memory(at, 4096)[:len(thunk)] = thunk
+    mprotect = n['pointer']('mprotect')
+    if value(mprotect(n['Void'](at), n['Long'](4096), n['Int'](5))):
+        return None
+    jump = b'\xe9' + rel(at - (target + 5))
+
+    def write(data):
+        try:
+            fd = os.open('/proc/self/mem', os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.pwrite(fd, data, target)
+            finally:
+                os.close(fd)
+        except OSError:
+            page = target & ~4095
+            size = ((target + len(data) + 4095) & ~4095) - page
+            if not value(mprotect(n['Void'](page), n['Long'](size), n['Int'](7))):
+                memory(target, len(data))[:] = data
+                mprotect(n['Void'](page), n['Long'](size), n['Int'](5))
+        return bytes(memory(target, len(data))) == data
+
+    if not write(jump):
+        return None
+    PROBE.append('')
+
+    def probe():
+        raise KeyError('x')
+    try:
+        probe()
+    except KeyError:
+        pass
+    ok = PROBE == ['', 'probe', 'hook']
+    del PROBE[:]
+    if not ok:
+        write(entry[:5])
+        return None
+    STATE['unhook'] = lambda: write(entry[:5])
+    return 'hook'
+
+
+# 3.8 to 3.11 where the hook can't be placed.
+
+def on_call(frame, event, arg):
+    frame.f_trace_lines = False
+    return on_event
+
+
+def on_event(frame, event, arg):
+    if event == 'exception' and not getattr(tls, 'busy', False):
+        tls.busy = True
+        try:
+            t, e, tb = arg
+            if BaseException not in type_mro(type(e)) or type(e) in SKIP:
+                return on_event
+            key = id(frame.f_code) + frame.f_lasti
+            if key in HOT and id(e) not in LIVE:
+                return on_event
+            reached(frame, key, e, tb.tb_next if tb is not None and tb.tb_frame is frame else tb)
+        except BaseException as f:
+            if not fault('trace', f):
+                raise
+        finally:
+            tls.busy = False
+    return on_event
+
+
+def trace():
+    if sys.gettrace() is not None:
+        return None
+    sys.settrace(on_call)
+    STATE['trace'] = True
+    return 'trace'
+
+
+# ---- milestones, final hooks, TLS keys ----
+
+COUNTS = {}
+
+
+def milestone(event, args):
+    n = COUNTS.get(event, 0)
+    COUNTS[event] = n + 1
+    if n >= MILESTONES:
+        return
+    if event == 'http.client.connect':
+        args = (plain(args[1]), show(args[2]))
+    elif event == 'http.client.send':
+        d = args[1]
+        if type(d) not in (bytes, bytearray):
+            return
+        head = bytes(d[:4]).isalpha() and bytes(d.partition(b'\r\n')[0][:300]).decode('latin-1') or ''
+        args = (str(len(d)), mask(head) if ' HTTP/' in head else '')
+    elif event == 'urllib.Request':
+        d = args[1]
+        args = (plain(args[0]), str(len(d)) if type(d) is bytes else '', plain(args[3]))
+    elif event == 'socket.getaddrinfo':
+        args = (plain(args[0]), plain(args[1]))
+    elif event == 'subprocess.Popen':
+        argv = args[1]
+        args = (plain(args[0]), show(argv) if type(argv) is not list else ' '.join(plain(a) for a in argv[:8]))
+    emit(b'A', (event, args))
+
+
+EVENTS = frozenset(('http.client.connect', 'http.client.send', 'urllib.Request', 'socket.getaddrinfo', 'subprocess.Popen'))
+
+
+def on_audit(event, args):
+    if event == 'import':
+        name = args[0]
+        if name in PATCHES and name not in modules:
+            watch(name)
+        return
+    if event not in WANTED or getattr(tls, 'busy', False):
+        return
+    tls.busy = True
+    try:
+        if event == 'sys.excepthook':
+            e = args[2]
+            if BaseException in type_mro(type(e)):
+                top = getframe(0).f_back is None
+                final(e, 'excepthook', '', args[3])
+                if top:
+                    STATE['rc'] = 1
+        elif event == 'sys.unraisablehook':
+            u = args[1]
+            e = u.exc_value
+            if BaseException in type_mro(type(e)):
+                final(e, 'unraisable', plain(u.err_msg) if type(u.err_msg) is str else '')
+        else:
+            milestone(event, args)
+    except BaseException as f:
+        if not fault('audit ' + event, f):
+            raise
+    finally:
+        tls.busy = False
+
+
+WANTED = EVENTS | {'sys.excepthook', 'sys.unraisablehook'}
+
+
+class Watch:
+    """A finder that stands in sys.meta_path only while one module is looked
+    for, to change it when it is loaded."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self.name:
+            return None
+        try:
+            sys.meta_path.remove(self)
+        except ValueError:
+            pass
+        spec = None
+        for f in list(sys.meta_path):
+            find = getattr(f, 'find_spec', None)
+            spec = find(name, path, target) if find is not None else None
+            if spec is not None:
+                break
+        try:
+            loader = spec.loader
+            run = loader.exec_module
+            patch = PATCHES[name]
+
+            def exec_module(module):
+                try:
+                    del loader.exec_module
+                except Exception:
+                    pass
+                run(module)
+                try:
+                    patch(module)
+                except Exception as f:
+                    fault('patch ' + name, f)
+            loader.exec_module = exec_module
+        except Exception:
+            pass
+        return spec
+
+
+def watch(name):
+    for f in sys.meta_path:
+        if type(f) is Watch and f.name == name:
+            return
+    sys.meta_path.insert(0, Watch(name))
+
+
+KEYLOG = os.environ.get('SSLKEYLOGFILE')
+
+
+def patch_ssl(ssl):
+    """A context made by hand logs its keys as create_default_context's do. The
+    work is done in __init__, which ssl doesn't have, so that warnings of
+    __new__ keep their stack level."""
+    if not KEYLOG:
+        return
+    base = ssl.SSLContext.__mro__[1]
+    field = base.__dict__.get('keylog_filename')
+    if field is None or '__init__' in ssl.SSLContext.__dict__:
+        return
+
+    def __init__(self, *args, **kwargs):
+        try:
+            if field.__get__(self) is None:
+                field.__set__(self, KEYLOG)
+                if 'keylog' not in STATE:
+                    STATE['keylog'] = True
+                    emit(b'K', (KEYLOG,))
+        except Exception:
+            pass
+    ssl.SSLContext.__init__ = __init__
+
+
+def patch_logging(logging):
+    """Sees exceptions that the program logs. The record's __init__ is over
+    before any handler runs, so no stack that is printed shows it."""
+    orig = logging.LogRecord.__init__
+
+    def __init__(self, *args, **kwargs):
+        orig(self, *args, **kwargs)
+        try:
+            info = self.__dict__.get('exc_info')
+            if type(info) is tuple and len(info) == 3 and BaseException in type_mro(type(info[1])):
+                if getattr(tls, 'busy', False):
+                    return
+                tls.busy = True
+                try:
+                    name = self.__dict__.get('name')
+                    final(info[1], 'asyncio' if name == 'asyncio' else 'logging', plain(name))
+                finally:
+                    tls.busy = False
+        except Exception as f:
+            fault('logging', f)
+    logging.LogRecord.__init__ = __init__
+
+
+PATCHES = {'ssl': patch_ssl, 'logging': patch_logging}
+
+
+def at_exit():
+    try:
+        x = STATE['exit']
+        rc = STATE['rc']
+        if x is not None:
+            STATE['exit'] = None
+            frame = x[1]
+            # A frame that went on after the SystemExit ended by a return.
+            op = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else 0
+            if MODERN or op != 83:
+                emit(b'F', (x[0], 'exit', ''))
+                rc = x[2]
+        del x
+        emit(b'Z', (rc,))
+        if 'unhook' in STATE:
+            STATE.pop('unhook')()
+    except Exception as f:
+        fault('exit', f)
+
+
+# ---- processes ----
+
+def hello(mode):
+    argv = getattr(sys, 'orig_argv', None) or getattr(sys, 'argv', [])
+    emit(b'I', ('%d.%d.%d' % sys.version_info[:3], sys.executable or '', [plain(a) for a in argv[:16] if type(a) is str],
+                [int(x) for x in (sys.flags.dev_mode, sys.flags.optimize, sys.flags.isolated)],
+                mode or 'off', ['audit', 'import'], os.getppid()))
+
+
+def after_fork():
+    global lock, tls, MAIN
+    try:
+        lock = allocate_lock()
+        tls = _local()
+        STRINGS.clear()
+        CODES.clear()
+        LIVE.clear()
+        STATE['exit'] = None
+        STATE['rc'] = 0
+        parent = HDR[1] >> 32
+        open_ring()
+        MAIN = get_native_id()
+        hello(STATE['mode'])
+        emit(b'D', (parent,))
+        if 'keylog' in STATE:
+            emit(b'K', (KEYLOG,))
+    except Exception:
+        pass
+
+
+def start():
+    open_ring()
+    tls.tid = MAIN
+    mode = None
+    try:
+        if MODERN:
+            mode = monitor()
+        else:
+            if os.environ.get('CULPRIT_CODE') != 'trace':
+                try:
+                    mode = hook()
+                except Exception as f:
+                    fault('hook', f)
+            if mode is None:
+                mode = trace()
+    except Exception as f:
+        fault('start', f)
+    STATE['mode'] = mode
+    hello(mode)
+    atexit.register(at_exit)
+    os.register_at_fork(after_in_child=after_fork)
+    for name in PATCHES:
+        if name in modules:
+            PATCHES[name](modules[name])
+    sys.addaudithook(on_audit)
+
+
+start()
+del start, hook, monitor, trace

@@ -1,0 +1,69 @@
+// Package python is the code lens: it puts an agent into every Python process
+// of the run and collects what the agents write.
+//
+// The agent comes in through the environment: PYTHONPATH names a private
+// directory whose sitecustomize.py loads it and then hands over to the
+// sitecustomize that would have run. Nothing comes in where Python is started
+// with -I, -E or -S, or with another environment. The agent sees exceptions by
+// sys.monitoring (3.12 and later), by a jump at the start of the interpreter's
+// PyTraceBack_Here (3.8 to 3.11 on x86-64), or by sys.settrace where that can't
+// be placed; CULPRIT_CODE=trace asks for the last.
+//
+// This package interprets nothing: it copies whole records from the rings
+// (package stream has the format) and keeps the source files that they name.
+package python
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"culprit/internal/lens"
+)
+
+//go:embed agent/sitecustomize.py agent/agent.py
+var agent embed.FS
+
+// Variables of the program's environment.
+const (
+	dirVar  = "CULPRIT_DIR"
+	pathVar = "PYTHONPATH"
+)
+
+// agentDir is where Prepare puts the agent inside the run's directory.
+const agentDir = "python"
+
+// Prepare writes the agent into dir, the run's private directory, and returns
+// what has to be put into the program's environment, as NAME=VALUE: an existing
+// PYTHONPATH of env stays behind the agent's.
+func Prepare(dir string, env []string) (added []string, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the run directory: %w", err)
+	}
+	if strings.ContainsRune(dir, os.PathListSeparator) {
+		return nil, &lens.Unavailable{Ability: "Python agent", Reason: "the run directory " + dir + " has a colon in its name, which PYTHONPATH can't hold"}
+	}
+	own := filepath.Join(dir, agentDir)
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's directory: %w", err)
+	}
+	for _, name := range []string{"sitecustomize.py", "agent.py"} {
+		text, err := agent.ReadFile("agent/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("read embedded %s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(own, name), text, 0o600); err != nil {
+			return nil, fmt.Errorf("write the agent: %w", err)
+		}
+	}
+	path := own
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, pathVar+"="); ok && v != "" {
+			path = own + string(os.PathListSeparator) + v
+		}
+	}
+	return []string{dirVar + "=" + dir, pathVar + "=" + path}, nil
+}
