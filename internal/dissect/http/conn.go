@@ -171,6 +171,7 @@ func (c *Conn) readLine(h *half, data []byte, in *dissect.Input) int {
 		line, h.long = line[:maxLine], true
 	}
 	h.off += int64(n)
+	h.lspan = h.lspan.To(in)
 	if h.msg != nil {
 		h.span = h.span.To(in)
 	}
@@ -242,7 +243,8 @@ func (c *Conn) notHTTP(h *half, data []byte, in *dissect.Input) bool {
 	if plausible(h.dir, head) || len(trimEOL(head)) == 0 || c.old(h) {
 		return false
 	}
-	c.turnRaw(h, head, in)
+	h.lspan = h.lspan.To(in)
+	c.turnRaw(h, head)
 	return true
 }
 
@@ -266,11 +268,10 @@ func plausible(d dissect.Dir, b []byte) bool {
 }
 
 // turnRaw says that a direction is not HTTP, and gives out what was buffered.
-func (c *Conn) turnRaw(h *half, head []byte, in *dissect.Input) {
+func (c *Conn) turnRaw(h *half, head []byte) {
 	looks, _ := dissect.Sniff(h.dir, head)
-	span := h.lspan.To(in)
-	c.emit(h, span, nil, &NotHTTP{Looks: looks, Head: bytes.Clone(head)})
-	c.goRaw(h, span)
+	c.emit(h, h.lspan, nil, &NotHTTP{Looks: looks, Head: bytes.Clone(head)})
+	c.goRaw(h, h.lspan)
 	// The other side speaks the same language, whatever its first bytes are.
 	if o := &c.half[h.dir.Reverse()]; o.state == atStart && !o.any && !o.ended {
 		c.goRaw(o, o.lspan)
@@ -331,7 +332,7 @@ func (c *Conn) gap(h *half, n int, in *dissect.Input) {
 		}
 	}
 	if h.state == atStart || h.state == searching {
-		c.halfLine(h, in)
+		c.halfLine(h)
 	}
 	h.line, h.long = nil, false
 	c.abandon(h, in, missing(n))
@@ -374,7 +375,7 @@ func (c *Conn) end(h *half, in *dissect.Input, closed bool) {
 		c.goRaw(h, h.holdSpan)
 	}
 	if h.state == atStart && len(h.line) > 0 {
-		c.partialStart(h, in, why)
+		c.partialStart(h, why)
 	}
 	switch {
 	case h.msg == nil:
@@ -389,32 +390,32 @@ func (c *Conn) end(h *half, in *dissect.Input, closed bool) {
 }
 
 // partialStart deals with a first line that never ended.
-func (c *Conn) partialStart(h *half, in *dissect.Input, why string) {
+func (c *Conn) partialStart(h *half, why string) {
 	line := h.line
 	if c.old(h) {
 		h.line = nil
-		c.startLine(h, line, line, false, in)
+		c.startLine(h, line, line, false, &dissect.Input{Time: h.lspan.Time, Ref: h.lspan.LastRef, Dir: h.dir})
 		return
 	}
-	if c.halfLine(h, in) {
+	if c.halfLine(h) {
 		h.line = nil
 		return
 	}
 	if looks, _ := dissect.Sniff(h.dir, line); !h.any && looks != "http" {
-		c.turnRaw(h, line[:min(len(line), dissect.SniffLen)], in)
+		c.turnRaw(h, line[:min(len(line), dissect.SniffLen)])
 		return
 	}
-	c.emit(h, h.lspan.To(in), nil, &Damage{Offset: h.off, What: fmt.Sprintf("start line cut short after %d bytes: %s", len(line), why)})
+	c.emit(h, h.lspan, nil, &Damage{Offset: h.off, What: fmt.Sprintf("start line cut short after %d bytes: %s", len(line), why)})
 }
 
 // halfLine begins an answer from a status line whose end is missing, if the
 // status is there: that is the part that counts.
-func (c *Conn) halfLine(h *half, in *dissect.Input) bool {
+func (c *Conn) halfLine(h *half) bool {
 	m := &Message{Exchange: -1, Announced: -1}
 	if h.dir == dissect.ToServer || !m.statusLine(trimEOL(h.line)) {
 		return false
 	}
-	c.begin(h, m, in)
+	c.begin(h, m)
 	c.answers(h, m)
 	return true
 }

@@ -40,7 +40,7 @@ func (c *Conn) startLine(h *half, text, line []byte, long bool, in *dissect.Inpu
 		ok = m.statusLine(text)
 		if !ok && c.old(h) {
 			m.Answer, m.Version, m.Framing = true, "HTTP/0.9", UntilClose
-			c.begin(h, m, in)
+			c.begin(h, m)
 			m.Head = dissect.Span{First: h.span.First, Time: h.span.First, FirstRef: h.span.FirstRef, LastRef: h.span.FirstRef}
 			c.answers(h, m)
 			h.state = inRest
@@ -50,13 +50,13 @@ func (c *Conn) startLine(h *half, text, line []byte, long bool, in *dissect.Inpu
 	}
 	if !ok {
 		if h.state == atStart {
-			c.emit(h, h.lspan.To(in), nil, &Damage{Offset: h.off - int64(len(line)), What: "no HTTP start line where one should begin: " + strconv.Quote(string(text[:min(len(text), 40)]))})
+			c.emit(h, h.lspan, nil, &Damage{Offset: h.off - int64(len(line)), What: "no HTTP start line where one should begin: " + strconv.Quote(string(text[:min(len(text), 40)]))})
 			h.state = searching
 		}
 		h.drop += int64(len(line))
 		return
 	}
-	c.begin(h, m, in)
+	c.begin(h, m)
 	h.state = inHeader
 	if h.dir == dissect.ToServer {
 		m.Exchange = c.n
@@ -75,9 +75,9 @@ func (c *Conn) startLine(h *half, text, line []byte, long bool, in *dissect.Inpu
 	c.answers(h, m)
 }
 
-func (c *Conn) begin(h *half, m *Message, in *dissect.Input) {
+func (c *Conn) begin(h *half, m *Message) {
 	h.msg, h.any = m, true
-	h.span = h.lspan.To(in)
+	h.span = h.lspan
 }
 
 // answers ties an answer to the oldest request without one.

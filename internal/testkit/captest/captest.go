@@ -150,17 +150,15 @@ func Shared(folder string) []string {
 func Cut(ins []dissect.Input, next func() int) []dissect.Input {
 	var out []dissect.Input
 	for _, in := range ins {
+		empty := len(in.Data) == 0
 		for len(in.Data) > 0 {
 			n := min(max(next(), 1), len(in.Data))
 			p := in
 			p.Data, p.End = in.Data[:n], in.End && n == len(in.Data)
 			out = append(out, p)
 			in.Data, in.Gap = in.Data[n:], 0
-			if len(in.Data) == 0 {
-				in.End = false
-			}
 		}
-		if in.Gap != 0 || in.End {
+		if empty {
 			out = append(out, in)
 		}
 	}
