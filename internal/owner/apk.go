@@ -50,7 +50,10 @@ func (a *apk) find(paths []string, sole bool) (Owner, bool, error) {
 		}
 	}
 	for _, f := range found {
-		if len(f) == 1 || len(f) > 1 && !sole {
+		if sole && len(f) > 1 {
+			break
+		}
+		if len(f) > 0 {
 			return parseAPK(f[0]).Owner, true, nil
 		}
 	}
@@ -62,27 +65,15 @@ func apkHas(stanza []byte, path string) bool {
 	if hasLine(stanza, []byte("F:"+path+"\n")) {
 		return true
 	}
-	dir, base := "", path
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		dir, base = path[:i], path[i+1:]
-	}
-	if !bytes.Contains(stanza, []byte("R:"+base)) {
+	if !bytes.Contains(stanza, []byte(path[strings.LastIndexByte(path, '/')+1:])) {
 		return false
 	}
 	for p := range apkFiles(stanza, false) {
-		if d, b, ok := cutLast(p); ok && d == dir && b == base || !ok && p == path {
+		if p == path {
 			return true
 		}
 	}
 	return false
-}
-
-func cutLast(p string) (dir, base string, ok bool) {
-	i := strings.LastIndexByte(p, '/')
-	if i < 0 {
-		return "", p, false
-	}
-	return p[:i], p[i+1:], true
 }
 
 // apkFiles gives the paths of a stanza without the slash in front.

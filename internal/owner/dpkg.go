@@ -112,9 +112,7 @@ func (d *dpkg) ask(p string) asked {
 		case v.to:
 			a.path, a.but = v.from, v.by
 		case v.from:
-			if v.by != ":" { // ":" is the administrator's: nobody has the path
-				a.only = v.by
-			}
+			a.only = v.by // ":", the administrator, is no package: nobody has the path
 		}
 	}
 	a.line = []byte(a.path + "\n")
@@ -130,8 +128,11 @@ func (d *dpkg) find(paths []string, sole bool) (Owner, bool, error) {
 		return Owner{}, false, err
 	}
 	for _, a := range asks {
-		if len(a.listing) == 0 || sole && len(a.listing) > 1 {
+		if len(a.listing) == 0 {
 			continue
+		}
+		if sole && len(a.listing) > 1 {
+			break
 		}
 		i, ok := d.stanza(a.listing[0])
 		if !ok { // listed, but not in status: half removed

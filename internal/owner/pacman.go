@@ -48,7 +48,10 @@ func (p *pacman) find(paths []string, sole bool) (Owner, bool, error) {
 		}
 	}
 	for _, f := range found {
-		if len(f) == 1 || len(f) > 1 && !sole {
+		if sole && len(f) > 1 {
+			break
+		}
+		if len(f) > 0 {
 			i, err := p.desc(f[0])
 			return i.Owner, err == nil, err
 		}

@@ -230,7 +230,10 @@ func (r *rpm) find(paths []string, sole bool) (Owner, bool, error) {
 		damage = fmt.Errorf("read the rpm database: %w", damage)
 	}
 	for _, f := range found {
-		if len(f) == 1 || len(f) > 1 && !sole {
+		if sole && len(f) > 1 {
+			break
+		}
+		if len(f) > 0 {
 			return f[0], true, damage
 		}
 	}
