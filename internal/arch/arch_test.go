@@ -26,10 +26,10 @@ const module = "culprit"
 // for tests only: nothing but tests imports it, and it may import everything.
 const levels = `
 0 event sysabi sysabi/ pcapng
-1 dissect dissect/ casefile lens lens/python/stream
+1 dissect dissect/ casefile lens lens/python/stream remote
 2 lens/ launch timeline record
 3 filter explain explain/ pdb replay resolve owner
-4 report webui demo
+4 report webui demo wireshark
 5 cmd/culprit
 T testkit testkit/ e2e e2e/ arch
 `
@@ -351,8 +351,7 @@ type effect struct {
 }
 
 // watched maps "import path.Name" to the permission that it needs; a path alone
-// stands for the import itself, for net/http for the use of any of its names
-// but Status and Method.
+// stands for the import itself.
 var watched = map[string]string{
 	"time.Now": "clock", "time.Since": "clock", "time.Until": "clock",
 	"os.Getenv": "env", "os.LookupEnv": "env", "os.Environ": "env", "os.ExpandEnv": "env",
@@ -361,6 +360,13 @@ var watched = map[string]string{
 	"os.Stdout": "print", "os.Stderr": "print",
 	"log": "print",
 	"os":  "io", "os/exec": "io", "net": "io", "net/http": "io", "syscall": "io", "golang.org/x/sys/unix": "io",
+}
+
+// pure has the packages of watched whose import alone is no I/O, and how those
+// of their names begin that only handle words and addresses.
+var pure = map[string][]string{
+	"net":      {"JoinHostPort", "SplitHostPort", "ParseIP", "ParseCIDR", "IP", "CIDRMask"},
+	"net/http": {"Status", "Method"},
 }
 
 func effects(f *ast.File) []effect {
@@ -373,7 +379,7 @@ func effects(f *ast.File) []effect {
 			name = imp.Name.Name
 		}
 		names[name] = path
-		if word, ok := watched[path]; ok && path != "net/http" {
+		if word, ok := watched[path]; ok && pure[path] == nil {
 			found = append(found, effect{word, "import of " + path, imp.Pos()})
 		}
 	}
@@ -383,8 +389,8 @@ func effects(f *ast.File) []effect {
 			if x, ok := n.X.(*ast.Ident); ok {
 				what := names[x.Name] + "." + n.Sel.Name
 				word, ok := watched[what]
-				if names[x.Name] == "net/http" && !strings.HasPrefix(n.Sel.Name, "Status") && !strings.HasPrefix(n.Sel.Name, "Method") {
-					word, ok = "io", true // its names of statuses and methods are only words
+				if words := pure[names[x.Name]]; words != nil && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(n.Sel.Name, w) }) {
+					word, ok = "io", true
 				}
 				if ok {
 					found = append(found, effect{word, what, n.Pos()})
@@ -405,9 +411,11 @@ func TestEffectsFound(t *testing.T) {
 import (
 	"fmt"
 	clock "time"
+	"net"
 	"os"
 )
 func f() {
+	net.Dial(net.JoinHostPort("a", "b"))
 	_ = clock.Now()
 	fmt.Println("x")
 	fmt.Fprintln(os.Stderr, os.Getenv("HOME"))
@@ -423,7 +431,7 @@ func f() {
 	for _, e := range effects(f) {
 		got = append(got, e.word+" "+e.what)
 	}
-	want := []string{"io import of os", "clock time.Now", "print fmt.Println", "print os.Stderr", "env os.Getenv", "print println"}
+	want := []string{"io import of os", "io net.Dial", "clock time.Now", "print fmt.Println", "print os.Stderr", "env os.Getenv", "print println"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
