@@ -25,7 +25,7 @@ import (
 // the refusal.
 func Client(ctx context.Context, base, caFile, castFile string, keylog io.Writer) error {
 	if err := upload(ctx, base, caFile, castFile, keylog); err != nil {
-		return fmt.Errorf("upload failed: <%s>", rootText(err))
+		return fmt.Errorf("<%s>", rootText(err))
 	}
 	return nil
 }
