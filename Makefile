@@ -32,6 +32,7 @@ fmt:
 	gofmt -w $$(ls -d cmd internal e2e 2>/dev/null)
 
 vet:
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 
 staticcheck:

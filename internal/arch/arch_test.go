@@ -37,6 +37,7 @@ T testkit testkit/ e2e e2e/ arch
 // also lists the imports within one level that are allowed, each with its
 // reason. A line that no import needs any more fails.
 const also = `
+lens/ptrace -> launch  its probe starts a process of its own to try the filter on
 sysabi -> event        it says how event.Syscall's memory is read; event knows no system call
 record -> launch       a run starts its target through it
 record -> lens/ptrace  a run chooses among the kernel lenses
