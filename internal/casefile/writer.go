@@ -30,6 +30,8 @@ type Options struct {
 	Culprit string        // version to name in the file
 	Batch   int           // bytes of events in a block before compression, default 256 KiB
 	Flush   time.Duration // how long an event may wait in memory, default 100 ms
+
+	through func(io.Writer) io.Writer // of tests: put between the writer and the file
 }
 
 // Writer writes a spool. It is a lens.Sink.
@@ -103,6 +105,9 @@ func Create(path string, opt Options) (*Writer, error) {
 	w := &Writer{
 		path: path + SpoolSuffix, f: f, out: f, opt: opt, enc: enc,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if opt.through != nil {
+		w.out = opt.through(f)
 	}
 	w.room.L = &w.mu
 	w.cur.buf = make([]byte, 0, opt.Batch+opt.Batch/4)
@@ -214,6 +219,9 @@ func (w *Writer) Put(e event.Event) {
 	if w.closed {
 		w.lost.Late++
 		return
+	}
+	if len(w.cur.buf) >= w.opt.Batch { // there was no room to seal it before
+		w.seal()
 	}
 	w.append(e)
 	if len(w.cur.buf) >= w.opt.Batch && len(w.full) < maxWaiting {
