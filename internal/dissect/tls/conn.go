@@ -93,6 +93,7 @@ type half struct {
 
 	und      []undecrypted
 	lastSize int // of the last record, when it was not decrypted
+	lastSpan dissect.Span
 	failed   bool
 }
 
@@ -408,7 +409,7 @@ func (c *Conn) end(h *half) {
 	}
 	for _, p := range h.pending {
 		h.count(NoHandshake, 1, int64(len(p.rec)), p.span)
-		h.lastSize = len(p.rec)
+		h.lastSize, h.lastSpan = len(p.rec), p.span
 	}
 	h.pending = nil
 	if n := len(h.buf) + h.lost; n > 0 {
@@ -422,7 +423,7 @@ func (c *Conn) end(h *half) {
 	}
 	// An alert of TLS 1.3 looks like a record of data with 2+1+16 bytes.
 	if c.server != nil && c.server.Version >= TLS13 && h.lastSize == 5+19 && n13(h) {
-		c.emit(h, h.last, nil, Alert{Encrypted: true, Opaque: true, Guess: true})
+		c.emit(h, h.lastSpan, nil, Alert{Description: UnknownAlert, Encrypted: true, Opaque: true, Guess: true})
 	}
 	for _, u := range h.und {
 		c.emit(h, u.span, nil, u.Undecrypted)

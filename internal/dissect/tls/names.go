@@ -5,6 +5,10 @@ import "strconv"
 // AlertDescription is the second byte of an alert (RFC 8446 section 6).
 type AlertDescription uint8
 
+// UnknownAlert stands for the description of an alert that stayed encrypted. No
+// alert has this number.
+const UnknownAlert AlertDescription = 255
+
 // String returns the RFC's name, e.g. "certificate_expired", or "alert(N)".
 func (a AlertDescription) String() string {
 	if n, ok := alerts[a]; ok {
@@ -24,7 +28,7 @@ var alerts = map[AlertDescription]string{
 	110: "unsupported_extension", 111: "certificate_unobtainable", 112: "unrecognized_name",
 	113: "bad_certificate_status_response", 114: "bad_certificate_hash_value",
 	115: "unknown_psk_identity", 116: "certificate_required", 120: "no_application_protocol",
-	121: "ech_required",
+	121: "ech_required", UnknownAlert: "unknown",
 }
 
 // HandshakeType is the type of a handshake message.

@@ -92,7 +92,7 @@ type Alert struct {
 	Level       uint8 // 1 warning, 2 fatal; 0 unknown
 	Description AlertDescription
 	Encrypted   bool // it was sent encrypted
-	Opaque      bool // it could not be decrypted: Level and Description are unknown
+	Opaque      bool // it could not be decrypted: Level is 0 and Description UnknownAlert
 	Guess       bool // only its length (and place at the end) says that it is one
 }
 

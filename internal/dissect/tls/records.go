@@ -87,9 +87,9 @@ func (c *Conn) record12(h *half, rec []byte, span dissect.Span) {
 // closed counts a record that stays encrypted.
 func (c *Conn) closed(h *half, rec []byte, span dissect.Span, why Reason) {
 	h.count(why, 1, int64(len(rec)), span)
-	h.lastSize = len(rec)
+	h.lastSize, h.lastSpan = len(rec), span
 	if rec[0] == recAlert {
-		c.emit(h, span, nil, Alert{Encrypted: true, Opaque: true})
+		c.emit(h, span, nil, Alert{Description: UnknownAlert, Encrypted: true, Opaque: true})
 	}
 }
 
@@ -235,7 +235,7 @@ func (c *Conn) content(h *half, typ byte, b []byte, span dissect.Span, encrypted
 		c.handshake(h, b, span)
 	case recAlert:
 		if len(b) > 2 && !encrypted { // the start of the encryption was not seen
-			c.emit(h, span, nil, Alert{Encrypted: true, Opaque: true})
+			c.emit(h, span, nil, Alert{Description: UnknownAlert, Encrypted: true, Opaque: true})
 			return
 		}
 		if len(b) != 2 {
