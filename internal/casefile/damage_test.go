@@ -417,6 +417,8 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
+// Run it with -fuzzminimizetime 10x: minimising compressed input takes all the
+// time there is.
 func FuzzOpen(f *testing.F) {
 	add := func(path string) {
 		data, err := os.ReadFile(path)
@@ -434,8 +436,11 @@ func FuzzOpen(f *testing.F) {
 		f.Fatal(err)
 	}
 	add(path)
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		name := filepath.Join(t.TempDir(), "x")
+		data = bytes.Clone(data) // the fuzzer's own must not change
+		fixChecksums(data)
+		name := filepath.Join(dir, "x")
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -448,16 +453,38 @@ func FuzzOpen(f *testing.F) {
 		if len(damage) > 0 && len(c.Lacks()) == 0 {
 			t.Errorf("damage %q, but nothing lacks", damage)
 		}
-		if err := Finish(name, name+".out", Layout{}); err != nil {
+		// What is laid out anew holds the same events.
+		var out bytes.Buffer
+		w := pcapng.NewWriter(&out)
+		if err := errors.Join((&Layout{}).write(w), copyBatches(w, c)); err != nil {
 			t.Fatal(err)
 		}
-		again, err := Open(name + ".out")
+		if err := os.WriteFile(name, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer again.Close()
 		if got, _ := all(again); len(got) != len(events) && len(damage) == 0 {
-			t.Errorf("%d events after Finish, %d before", len(got), len(events))
+			t.Errorf("%d events laid out anew, %d before", len(got), len(events))
 		}
 	})
+}
+
+// fixChecksums makes the checksum of every batch right, so that the fuzzer gets
+// behind it.
+func fixChecksums(data []byte) {
+	for at := 0; ; {
+		i := bytes.Index(data[at:], []byte(Magic))
+		if i < 0 || len(data)-at-i < HeaderSize {
+			return
+		}
+		h := data[at+i:]
+		if size := binary.LittleEndian.Uint32(h[28:]); uint64(size) <= uint64(len(h)-HeaderSize) {
+			binary.LittleEndian.PutUint32(h[32:], crc32.Checksum(h[HeaderSize:HeaderSize+size], castagnoli))
+		}
+		at += i + len(Magic)
+	}
 }
