@@ -82,8 +82,8 @@ const SniffLen = 64
 
 // Sniff names the protocol that the first bytes of one direction speak: "tls",
 // "http", "http2", "ssh", "smtp", "ftp", "pop3", "imap", "postgres", "mysql",
-// "redis", ... or "" when it knows none. More says that further bytes may
-// decide (never with SniffLen bytes or more).
+// "redis", ... or "" when it knows none. More says that further bytes may change
+// the answer (never with SniffLen bytes or more).
 func Sniff(d Dir, head []byte) (proto string, more bool) {
 	if len(head) > SniffLen {
 		head = head[:SniffLen]
@@ -94,7 +94,7 @@ func Sniff(d Dir, head []byte) (proto string, more bool) {
 	for _, s := range signs[d&1] {
 		switch s.match(head) {
 		case yes:
-			return s.proto, false
+			return s.proto, more && len(head) < SniffLen
 		case maybe:
 			more = true
 		}

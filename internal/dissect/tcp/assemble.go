@@ -123,8 +123,11 @@ func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 		if f.Flags&ACK != 0 && c.Established == 0 {
 			c.Established = t
 		}
-		h.sawSYN, h.synSeq = true, f.Seq
 		seq++
+		if h.sawSYN && f.Seq != h.synSeq && h.Bytes == 0 && len(h.held) == 0 {
+			h.known = false // the answer before belonged to an older try (SYN cookies, NAT)
+		}
+		h.sawSYN, h.synSeq = true, f.Seq
 	}
 	if !h.known && f.Flags&RST == 0 {
 		h.known, h.next = true, seq
