@@ -1,0 +1,181 @@
+// Package remote makes system calls inside a thread that stands in a ptrace
+// stop, as if the thread had made them itself: it puts a system call
+// instruction at the thread's instruction pointer, runs it, and puts text,
+// stack, registers and signal mask back.
+//
+// It decides nothing: what is called, and when, is the caller's. All functions
+// must run on the OS thread that traces the thread.
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Requests of ptrace(2) that x/sys has no wrapper for.
+const (
+	ptraceGetSigmask = 0x420a // PTRACE_GETSIGMASK
+	ptraceSetSigmask = 0x420b // PTRACE_SETSIGMASK
+)
+
+// redZone is what must stay untouched below the stack pointer (System V ABI
+// for AMD64, 3.2.2).
+const redZone = 128
+
+// ErrGone is returned when the thread died during a call.
+var ErrGone = errors.New("thread is gone")
+
+// Thread is a thread between Begin and End.
+type Thread struct {
+	tid   int
+	saved registers
+	mask  uint64
+	text  []byte
+	stack uint64 // next free address going down
+	undo  []piece
+	held  []unix.Signal // arrived meanwhile, sent again at End
+}
+
+type piece struct {
+	addr uint64
+	data []byte
+}
+
+// Begin takes over the thread tid, which must be in a ptrace stop of this OS
+// thread and traced with PTRACE_O_TRACESYSGOOD. No signal but SIGKILL and
+// SIGSTOP can reach it until End.
+func Begin(tid int) (*Thread, error) {
+	t := &Thread{tid: tid}
+	if err := t.saved.get(tid); err != nil {
+		return nil, fmt.Errorf("read registers of %d: %w", tid, err)
+	}
+	if err := sigmask(ptraceGetSigmask, tid, &t.mask); err != nil {
+		return nil, fmt.Errorf("read signal mask of %d: %w", tid, err)
+	}
+	instr := t.saved.instruction()
+	t.text = make([]byte, len(instr))
+	if err := peek(tid, t.saved.pc(), t.text); err != nil {
+		return nil, fmt.Errorf("read text of %d: %w", tid, err)
+	}
+	all := ^uint64(0)
+	if err := sigmask(ptraceSetSigmask, tid, &all); err != nil {
+		return nil, fmt.Errorf("block signals of %d: %w", tid, err)
+	}
+	if err := poke(tid, t.saved.pc(), instr); err != nil {
+		return nil, errors.Join(fmt.Errorf("write text of %d: %w", tid, err), t.End())
+	}
+	t.stack = t.saved.sp() - redZone
+	return t, nil
+}
+
+// Compat reports whether the thread runs 32-bit code, so that pointers are four
+// bytes and numbers those of the 32-bit table.
+func (t *Thread) Compat() bool { return t.saved.compat() }
+
+// Place writes data below the thread's stack and returns its address. It is
+// taken away again at End.
+func (t *Thread) Place(data []byte) (uint64, error) {
+	addr := (t.stack - uint64(len(data))) &^ 15
+	old := make([]byte, len(data))
+	if err := peek(t.tid, addr, old); err != nil {
+		return 0, fmt.Errorf("read stack of %d: %w", t.tid, err)
+	}
+	if err := poke(t.tid, addr, data); err != nil {
+		return 0, fmt.Errorf("write stack of %d: %w", t.tid, err)
+	}
+	t.undo = append(t.undo, piece{addr, old})
+	t.stack = addr
+	return addr, nil
+}
+
+// Call makes one system call and returns its result as the kernel gives it:
+// -4095..-1 is -errno.
+func (t *Thread) Call(nr uint64, args ...uint64) (int64, error) {
+	r := t.saved
+	r.call(nr, args)
+	if err := r.set(t.tid); err != nil {
+		return 0, fmt.Errorf("set registers of %d: %w", t.tid, err)
+	}
+	for range 2 { // to the entry, to the exit
+		if err := t.step(); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.get(t.tid); err != nil {
+		return 0, fmt.Errorf("read result of %d: %w", t.tid, err)
+	}
+	return r.result(), nil
+}
+
+// step goes on to the next system call stop.
+func (t *Thread) step() error {
+	for {
+		if err := unix.PtraceSyscall(t.tid, 0); err != nil {
+			return fmt.Errorf("continue %d: %w", t.tid, err)
+		}
+		var st unix.WaitStatus
+		for {
+			_, err := unix.Wait4(t.tid, &st, unix.WALL, nil)
+			if err == nil {
+				break
+			}
+			if err != unix.EINTR {
+				return fmt.Errorf("wait for %d: %w", t.tid, err)
+			}
+		}
+		switch {
+		case !st.Stopped():
+			return ErrGone
+		case st.StopSignal() == unix.SIGTRAP|0x80:
+			return nil
+		case uint32(st)>>16 == 0: // a signal: it must wait
+			t.held = append(t.held, st.StopSignal())
+		}
+	}
+}
+
+// End puts everything back as it was at Begin.
+func (t *Thread) End() error {
+	var errs []error
+	for i := len(t.undo) - 1; i >= 0; i-- {
+		errs = append(errs, poke(t.tid, t.undo[i].addr, t.undo[i].data))
+	}
+	errs = append(errs,
+		poke(t.tid, t.saved.pc(), t.text),
+		t.saved.set(t.tid),
+		sigmask(ptraceSetSigmask, t.tid, &t.mask))
+	for _, s := range t.held {
+		errs = append(errs, unix.Kill(t.tid, s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("restore thread %d: %w", t.tid, err)
+	}
+	return nil
+}
+
+func sigmask(req, tid int, mask *uint64) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), 8, uintptr(unsafe.Pointer(mask)), 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+func peek(tid int, addr uint64, p []byte) error {
+	n, err := unix.PtracePeekData(tid, uintptr(addr), p)
+	if err == nil && n < len(p) {
+		err = unix.EIO
+	}
+	return err
+}
+
+func poke(tid int, addr uint64, p []byte) error {
+	n, err := unix.PtracePokeData(tid, uintptr(addr), p)
+	if err == nil && n < len(p) {
+		err = unix.EIO
+	}
+	return err
+}
