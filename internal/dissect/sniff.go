@@ -74,6 +74,7 @@ var signs = [2][]sign{
 		{"mqtt", prefix("\x20\x02\x00", "\x20\x02\x01")},
 		{"vnc", prefix("RFB 00")},
 		{"socks5", prefix("\x05\x00", "\x05\x02", "\x05\xff")},
+		{"html", prefix("<!DOCTYPE", "<!doctype", "<html", "<HTML")}, // an error page without a header
 	},
 }
 

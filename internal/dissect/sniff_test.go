@@ -41,6 +41,7 @@ func TestSniff(t *testing.T) {
 		{ToClient, "* OK IMAP4rev1\r\n", "imap", false},
 		{ToClient, "\x4a\x00\x00\x00\x0a8.0.36\x00", "mysql", false},
 		{ToClient, "-NOAUTH Authentication required.\r\n", "redis", false},
+		{ToClient, "<!DOCTYPE HTML>\n", "html", false},
 		{ToClient, "\xde\xad\xbe\xef", "", false},
 	} {
 		if got, more := Sniff(c.d, []byte(c.b)); got != c.want || more != c.more {

@@ -169,6 +169,9 @@ func (c *Conn) field(h *half, b []byte, in *dissect.Input) {
 		c.damage(h, in, true, "more than %d header fields", maxFields)
 		return
 	}
+	if *to == nil {
+		*to = make(Fields, 0, 8)
+	}
 	*to = append(*to, Field{name, strings.Trim(value, " \t")})
 }
 
