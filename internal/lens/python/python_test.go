@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,8 @@ func (m *memory) notes() (out []string) {
 	return out
 }
 
+var address = regexp.MustCompile("0x[0-9a-f]+")
+
 // outcome is what a user sees of a run.
 type outcome struct {
 	Stdout, Stderr string
@@ -90,7 +93,7 @@ func launch(t testing.TB, dir string, env []string, argv ...string) outcome {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.String()}
+	return outcome{address.ReplaceAllString(stdout.String(), "0x"), address.ReplaceAllString(stderr.String(), "0x"), cmd.ProcessState.String()}
 }
 
 // run is a recorded run.

@@ -1,12 +1,15 @@
 package python
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,7 +132,10 @@ func (c *collector) refusal(name string) {
 }
 
 func (c *collector) drain() {
-	for name, r := range c.rings {
+	// By age: a process that execs has a second ring, whose records come later.
+	names := slices.SortedFunc(maps.Keys(c.rings), func(a, b string) int { return cmp.Compare(c.rings[a].start, c.rings[b].start) })
+	for _, name := range names {
+		r := c.rings[name]
 		data, bad := r.drain(c.buf[:0])
 		c.buf = data
 		if bad > 0 {

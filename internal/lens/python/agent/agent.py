@@ -98,7 +98,10 @@ def open_ring():
         # A hole that can't be filled later would be a SIGBUS.
         os.posix_fallocate(fd, 0, size)
         if VERSION >= (3, 13):
+            had = 'mmap' in modules
             import mmap
+            if not had:
+                del modules['mmap']
             m = mmap.mmap(fd, size, trackfd=False)
             view = memoryview(m)
             KEEP[:] = [m]
@@ -186,8 +189,9 @@ def string_id(text):
         NEXT[0] = n + 1
         if len(STRINGS) > 20000:
             STRINGS.clear()
-        STRINGS[text] = n
-        emit(b'S', (n, text[:4096]))
+        # Known only when it is written: a signal handler may raise in between.
+        if emit(b'S', (n, text[:4096])):
+            STRINGS[text] = n
     return n
 
 
@@ -198,12 +202,13 @@ def code_id(code):
         NEXT[1] = n + 1
         if len(CODES) > 20000:
             CODES.clear()
-        CODES[id(code)] = entry = (n, code)
+        entry = (n, code)
         name = code.co_filename
         if name[:1] not in ('/', '<') and CWD:
             name = CWD + '/' + name
         qual = code.co_qualname if VERSION >= (3, 11) else code.co_name
-        emit(b'C', (n, string_id(name), qual[:400], code.co_firstlineno))
+        if emit(b'C', (n, string_id(name), qual[:400], code.co_firstlineno)):
+            CODES[id(code)] = entry
     return entry[0]
 
 
@@ -516,9 +521,11 @@ def locals_of(frame, code):
 # ---- exceptions ----
 
 SKIP = frozenset((StopIteration, StopAsyncIteration, GeneratorExit))
-LIVE = {}             # id of an exception -> [serial, type, frames left, last traceback entry's id, last handler's code's id]
+LIVE = {}             # id of an exception -> [serial, type, frames left, last traceback entry's id]
 SITES_SEEN = {}       # address of an instruction -> [events, code]
 HOT = set()           # addresses whose events are not even counted
+DEEP = (None,) * 80   # frames of room that the agent needs at the recursion limit
+OUTER = {}            # address -> exceptions over the budget that came by there
 STATE = {'exit': None, 'rc': 0, 'busy': False}
 
 
@@ -529,11 +536,11 @@ def quiet_file(name):
 def stack_of(frame, inner=None):
     """(code, line) pairs, innermost first; inner is a traceback entry whose
     frames lie inside frame."""
-    out = []
-    while inner is not None and len(out) < MAX_STACK:
-        out.append((code_id(inner.tb_frame.f_code), inner.tb_lineno))
+    chain = []
+    while inner is not None and len(chain) < 5000:
+        chain.append(inner)
         inner = inner.tb_next
-    out.reverse()
+    out = [(code_id(x.tb_frame.f_code), x.tb_lineno or 0) for x in chain[:-49:-1]]
     while frame is not None and len(out) < MAX_STACK:
         code = frame.f_code
         name = code.co_filename
@@ -567,7 +574,7 @@ def record(e, frame, inner, depth, flags=0):
         for k in list(LIVE)[:256]:
             LIVE.pop(k, None)
     LIVE.pop(id(e), None)
-    LIVE[id(e)] = [n, t, 0, 0, 0]
+    LIVE[id(e)] = [n, t, 0, 0]
     context = serial_of(get_context(e), depth)
     c = get_cause(e)
     cause = serial_of(c, depth) if c is not None else 0
@@ -594,13 +601,12 @@ def left(x, tb, to, line):
     if x[3] == id(tb):
         return
     x[3] = id(tb)
-    x[4] = 0
     code = tb.tb_frame.f_code
     if quiet_file(code.co_filename):
         return
     x[2] += 1
     vals = locals_of(tb.tb_frame, code) if x[2] <= MAX_FRAMES else ()
-    emit(b'U', (x[0], code_id(code), tb.tb_lineno, vals, code_id(to.f_code) if to is not None else 0, line))
+    emit(b"U", (x[0], code_id(code), tb.tb_lineno or 0, vals, code_id(to.f_code) if to is not None else 0, line))
 
 
 def reached(frame, key, e, inner):
@@ -613,7 +619,24 @@ def reached(frame, key, e, inner):
         LIVE.pop(id(e), None)
         x = None
     if x is None:
-        s = SITES_SEEN.get(key)
+        if inner is not None:
+            # Not seen where it was raised: nearly always because it was over
+            # the budget there, else because much has happened since.
+            entry = inner
+            while entry.tb_next is not None:
+                entry = entry.tb_next
+            okey = id(entry.tb_frame.f_code) + entry.tb_lasti
+            s = SITES_SEEN.get(okey)
+            if okey in HOT or s is not None and s[0] > SITE_BUDGET:
+                n = OUTER[key] = OUTER.get(key, 0) + 1
+                if n >= SITE_HOT:
+                    HOT.add(key)
+                    KEPT.append(code)
+                if len(OUTER) > SITES:
+                    OUTER.clear()
+                return
+        site = id(code) + frame.f_lasti   # key may differ from it by a cache
+        s = SITES_SEEN.get(site)
         if s is None:
             if t in SKIP or quiet_file(code.co_filename):
                 HOT.add(key)
@@ -624,7 +647,7 @@ def reached(frame, key, e, inner):
                 return
             if len(SITES_SEEN) >= SITES:
                 SITES_SEEN.clear()
-            s = SITES_SEEN[key] = [0, code]
+            s = SITES_SEEN[site] = [0, code]
         if t in SKIP:
             return
         s[0] = n = s[0] + 1
@@ -713,8 +736,16 @@ def on_raise(code, offset, e):
     key = id(code) + offset
     if key in HOT and id(e) not in LIVE:
         return
-    if type(e) in SKIP:
+    t = type(e)
+    if t in SKIP:
         return
+    if t is RecursionError:
+        # Nothing can be called until it has left some frames.
+        tb = get_tb(e)
+        for n in DEEP:
+            if tb is None:
+                return
+            tb = tb.tb_next
     if getattr(tls, 'busy', False):
         return
     tls.busy = True
@@ -723,28 +754,7 @@ def on_raise(code, offset, e):
         frame = getframe(1)
         reached(frame, key, e, tb.tb_next if tb is not None and tb.tb_frame is frame else tb)
     except BaseException as f:
-        if not fault('raise', f):
-            raise
-    finally:
-        tls.busy = False
-
-
-def on_handled(code, offset, e):
-    x = LIVE.get(id(e))
-    if x is None or x[1] is not type(e):
-        return
-    if quiet_file(code.co_filename) or getattr(tls, 'busy', False):
-        return
-    tls.busy = True
-    try:
-        if STATE['exit'] is not None and STATE['exit'][0] == x[0]:
-            STATE['exit'] = None
-        # finally and the end of "except E as e" come here too, once each.
-        if x[4] != id(code):
-            x[4] = id(code)
-            emit(b'H', (x[0], code_id(code), getframe(1).f_lineno or 0))
-    except BaseException as f:
-        if not fault('handled', f):
+        if type(f) is not RecursionError and not fault('raise', f):
             raise
     finally:
         tls.busy = False
@@ -760,8 +770,9 @@ def monitor():
     m.use_tool_id(tool, 'culprit')
     ev = m.events
     m.register_callback(tool, ev.RAISE, on_raise)
-    m.register_callback(tool, ev.EXCEPTION_HANDLED, on_handled)
-    m.set_events(tool, ev.RAISE | ev.EXCEPTION_HANDLED)
+    # EXCEPTION_HANDLED is left out: what a signal handler raises in such a
+    # callback would miss the program's handler.
+    m.set_events(tool, ev.RAISE)
     return 'monitoring'
 
 
@@ -778,16 +789,26 @@ def on_traceback(frame, t, e, tb):
             return
         if type(e) in SKIP:
             return
+        if t is RecursionError:
+            # Nothing can be called until it has left some frames.
+            entry = tb
+            for n in DEEP:
+                if entry is None:
+                    return
+                entry = entry.tb_next
+        if getattr(tls, 'busy', False):
+            return
         if PROBE:
             PROBE.append(frame.f_code.co_name)
             return
         tls.busy = True
-        reached(frame, key, e, tb)
+        try:
+            reached(frame, key, e, tb)
+        finally:
+            tls.busy = False
     except BaseException as f:
-        if not fault('hook', f):
+        if type(f) is not RecursionError and not fault('hook', f):
             raise
-    finally:
-        tls.busy = False
 
 
 def whole_instructions(b, need):
@@ -878,12 +899,17 @@ def hook():
     KEEP.append(weak)
     KEEP.append(on_traceback)
     restore = b'\x48\x8b\x3c\x24\x48\x8b\x74\x24\x08\x48\x8b\x54\x24\x10' + call('PyErr_Restore')
+    enter = b'\x41\xff\x44\x24\x2c'                                          # inc [r12+44]
     out = b'\x41\xff\x4c\x24\x2c'                                            # dec [r12+44]
+    if VERSION == (3, 11):
+        # The flag that an eval loop looks at is another one there.
+        enter = b'\x4c\x89\xe7' + call('PyThreadState_EnterTracing')          # mov rdi, r12
+        out = b'\x4c\x89\xe7' + call('PyThreadState_LeaveTracing')
     skip = b'\x48\x89\xdf\x48\x83\xc4\x28\x41\x5c\x5b' + entry[:moved]       # epilogue, moved instructions
     tail = restore + out + skip
     pre = b'\x53\x41\x54\x48\x83\xec\x28\x48\x89\xfb' + call('PyThreadState_Get') + b'\x49\x89\xc4'
     pre += b'\x41\x83\x7c\x24\x2c\x00'                                       # cmp [r12+44], 0
-    a = b'\x41\xff\x44\x24\x2c' + three + call('PyErr_Fetch') + b'\x48\x83\x3c\x24\x00'  # inc; cmp [rsp], 0
+    a = enter + three + call('PyErr_Fetch') + b'\x48\x83\x3c\x24\x00'             # cmp [rsp], 0
     b = three + call('PyErr_NormalizeException')
     b += b'\x49\xba' + u64(id(None))
     b += b'\x48\x8b\x14\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9\x49\x0f\x44\xca'
@@ -957,6 +983,7 @@ def hook():
     if not write(jump):
         return None
     PROBE.append('')
+    tls.busy = False
 
     def probe():
         raise KeyError('x')
@@ -964,6 +991,7 @@ def hook():
         probe()
     except KeyError:
         pass
+    tls.busy = True
     ok = PROBE == ['', 'probe', 'hook']
     del PROBE[:]
     if not ok:
@@ -987,12 +1015,18 @@ def on_event(frame, event, arg):
             t, e, tb = arg
             if BaseException not in type_mro(type(e)) or type(e) in SKIP:
                 return on_event
+            if t is RecursionError:
+                entry = tb
+                for n in DEEP:
+                    if entry is None:
+                        return on_event
+                    entry = entry.tb_next
             key = id(frame.f_code) + frame.f_lasti
             if key in HOT and id(e) not in LIVE:
                 return on_event
             reached(frame, key, e, tb.tb_next if tb is not None and tb.tb_frame is frame else tb)
         except BaseException as f:
-            if not fault('trace', f):
+            if type(f) is not RecursionError and not fault('trace', f):
                 raise
         finally:
             tls.busy = False
@@ -1064,13 +1098,14 @@ def on_audit(event, args):
         else:
             milestone(event, args)
     except BaseException as f:
-        if not fault('audit ' + event, f):
+        if not fault('audit ' + event, f) and event not in HOOKS:
             raise
     finally:
         tls.busy = False
 
 
-WANTED = EVENTS | {'sys.excepthook', 'sys.unraisablehook'}
+HOOKS = frozenset(('sys.excepthook', 'sys.unraisablehook'))
+WANTED = EVENTS | HOOKS
 
 
 class Watch:
@@ -1170,7 +1205,17 @@ def patch_logging(logging):
     logging.LogRecord.__init__ = __init__
 
 
-PATCHES = {'ssl': patch_ssl, 'logging': patch_logging}
+def patch_threading(threading):
+    """Where exceptions are seen by sys.settrace, every thread needs its own."""
+    if STATE.get('trace') and threading._trace_hook is None:
+        threading.settrace(on_call)
+
+
+PATCHES = {'ssl': patch_ssl, 'logging': patch_logging, 'threading': patch_threading}
+
+
+# RETURN_VALUE and RETURN_CONST of Lib/opcode.py.
+RETURNS = {(3, 12): (83, 121), (3, 13): (36, 103), (3, 14): (35,)}
 
 
 def at_exit():
@@ -1182,7 +1227,7 @@ def at_exit():
             frame = x[1]
             # A frame that went on after the SystemExit ended by a return.
             op = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else 0
-            if MODERN or op != 83:
+            if op not in RETURNS.get(VERSION, (83,)):
                 emit(b'F', (x[0], 'exit', ''))
                 rc = x[2]
         del x
@@ -1204,9 +1249,11 @@ def hello(mode):
 
 def after_fork():
     global lock, tls, MAIN
+    tls.busy = True
     try:
         lock = allocate_lock()
         tls = _local()
+        tls.busy = True
         STRINGS.clear()
         CODES.clear()
         LIVE.clear()
@@ -1221,11 +1268,13 @@ def after_fork():
             emit(b'K', (KEYLOG,))
     except Exception:
         pass
+    tls.busy = False
 
 
 def start():
     open_ring()
     tls.tid = MAIN
+    tls.busy = True       # the hello comes first
     mode = None
     try:
         if MODERN:
@@ -1241,7 +1290,10 @@ def start():
     except Exception as f:
         fault('start', f)
     STATE['mode'] = mode
+    if mode != 'trace':
+        del PATCHES['threading']
     hello(mode)
+    tls.busy = False
     atexit.register(at_exit)
     os.register_at_fork(after_in_child=after_fork)
     for name in PATCHES:

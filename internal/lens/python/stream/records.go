@@ -41,7 +41,8 @@ type Member struct {
 	Text string
 }
 
-// Hello opens a process's stream.
+// Hello opens a process's stream. A second one of the same process comes from
+// an exec; serial numbers of exceptions start again.
 type Hello struct {
 	Version    string // "3.11.2"
 	Executable string
@@ -96,10 +97,9 @@ type Left struct {
 	Locals []Local
 }
 
-// Handled says that a handler or a finally of a frame has taken an exception;
-// a Left of the same frame after it says that it was raised again. Python 3.8
-// to 3.11 have no such records: there an exception was handled in the frame
-// that it reached last, unless a Final follows.
+// Handled says that a handler of a frame has taken an exception. Today's agent
+// doesn't write it: an exception without a Final was handled in the frame that
+// it reached last, which is the To of its last Left or the Frame of its Raised.
 type Handled struct {
 	Exc   int
 	Frame Frame

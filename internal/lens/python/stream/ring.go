@@ -34,7 +34,8 @@
 //	24  a tuple in CPython's marshal format, version 2
 //
 // Strings, code objects and exceptions have numbers that count from 1 in each
-// ring; a definition comes before its first use. 0 means none. Types:
+// ring, which starts with its hello; a definition comes before its first use. 0
+// means none. Types:
 //
 //	S (id, text)                     a string
 //	C (id, file S, name, first line) a code object
@@ -47,8 +48,8 @@
 //	U (exc, code, line, locals, code, line)
 //	                                 left a frame, with ((name, type, text), ...), for an outer
 //	                                 frame (0 when that is not known)
-//	H (exc, code, line)              handled, or passing a finally (3.12 and later); before 3.12
-//	                                 an exception was handled where it was last
+//	H (exc, code, line)              handled (no agent writes it yet: an exception that is not
+//	                                 final was handled in the frame that it reached last)
 //	F (exc, how, detail)             final: "excepthook", "thread", "unraisable", "logging",
 //	                                 "asyncio", "exit"
 //	X (from, to, how)                wrapped: "cause", "context", "reason"

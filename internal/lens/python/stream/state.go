@@ -71,6 +71,8 @@ func (s *State) resolve(raw Raw) (Body, error) {
 	case 'C':
 		s.defineCode(t)
 	case 'I':
+		// The same process after an exec counts from 1 again.
+		s.strings, s.codes, s.held = nil, nil, 0
 		body = hello(t)
 	case 'R':
 		body = s.raised(t)

@@ -1,0 +1,319 @@
+package python
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"culprit/internal/lens/python/stream"
+)
+
+// The program must not notice: the same output and the same end with the agent
+// and without.
+func TestSame(t *testing.T) {
+	cases := []struct {
+		name string
+		args []string
+	}{
+		{"uncaught", []string{script("same_uncaught.py")}},
+		{"exit3", []string{script("same_exits.py"), "exit3"}},
+		{"exittext", []string{script("same_exits.py"), "exittext"}},
+		{"_exit", []string{script("same_exits.py"), "_exit"}},
+		{"kill", []string{script("same_exits.py"), "kill"}},
+		{"abort", []string{script("same_exits.py"), "abort"}},
+		{"segv", []string{script("same_exits.py"), "segv"}},
+		{"interrupt", []string{script("same_exits.py"), "interrupt"}},
+		{"caughtexit", []string{script("same_exits.py"), "caughtexit"}},
+		{"finallyexit", []string{script("same_exits.py"), "finallyexit"}},
+		{"recursion", []string{script("same_recursion.py")}},
+		{"threads", []string{script("same_threads.py")}},
+		{"asyncio", []string{script("same_asyncio.py")}},
+		{"fork", []string{script("same_fork.py")}},
+		{"clean", []string{script("same_clean.py")}},
+		{"trace", []string{script("same_trace.py")}},
+		{"locals", []string{script("same_locals.py")}},
+		{"signal", []string{script("same_signal.py")}},
+		{"groups", []string{script("same_groups.py")}},
+		{"kinds", []string{script("kinds.py")}},
+		{"dev", []string{"-X", "dev", "-W", "error", script("same_clean.py")}},
+		{"dev-uncaught", []string{"-X", "dev", "-W", "error", "-b", "-b", script("same_uncaught.py")}},
+		{"optimized", []string{"-OO", script("same_uncaught.py")}},
+		{"missing", []string{script("no_such_script.py")}},
+		{"syntax", []string{"-c", "x = ("}},
+		{"module", []string{"-m", "json.tool", "/nonexistent"}},
+		{"stdin", []string{"-"}},
+		{"isolated", []string{"-I", "-c", "1/0"}},
+	}
+	each(t, func(t *testing.T, py string, env []string) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				if strings.Contains(t.Name(), "-trace") && (slices.Contains([]string{"trace", "clean", "dev", "recursion", "locals"}, c.name)) {
+					return // what sys.settrace does shows there
+				}
+				if c.name == "recursion" && !old(t, py) {
+					t.Skip("sys.monitoring calls its callbacks at the recursion limit too, which adds a frame to a RecursionError")
+				}
+				argv := append([]string{py}, c.args...)
+				want := launch(t, "", env, argv...)
+				got := record(t, "", env, argv...)
+				for try := 0; c.name == "signal" && try < 3 && want != got.outcome; try++ {
+					// Some interpreters lose an exception at a loop's end by themselves.
+					want, got = launch(t, "", env, argv...), record(t, "", env, argv...)
+				}
+				if d := cmp.Diff(want, got.outcome); d != "" {
+					t.Errorf("without (-) and with (+) the agent:\n%s", d)
+				}
+				if len(got.errs) > 0 {
+					t.Error(got.errs)
+				}
+			})
+		}
+	})
+}
+
+func TestSitecustomize(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		env = append(env, "PYTHONPATH="+script("site"))
+		argv := []string{py, script("same_site.py")}
+		want, got := launch(t, "", env, argv...), record(t, "", env, argv...)
+		if d := cmp.Diff(want, got.outcome); d != "" {
+			t.Error(d)
+		}
+		if !strings.HasPrefix(got.Stdout, "user site ran\nsitecustomize.py True") {
+			t.Error(got.Stdout)
+		}
+		broken := t.TempDir()
+		if err := os.WriteFile(filepath.Join(broken, "sitecustomize.py"), []byte("import no_such_thing\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env[len(env)-1] = "PYTHONPATH=" + broken
+		argv = []string{py, "-c", "import sys; print('sitecustomize' in sys.modules)"}
+		want, got = launch(t, "", env, argv...), record(t, "", env, argv...)
+		if d := cmp.Diff(want, got.outcome); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// How a process ended shows in its records, those of a killed one included.
+func TestEnds(t *testing.T) {
+	cases := []struct {
+		how  string
+		exit string // the Final's How, "" for none
+		rc   int    // of Done, -1 for none
+	}{
+		{"exit3", "exit", 3}, {"exittext", "exit", 1}, {"_exit", "", -1}, {"kill", "", -1},
+		{"interrupt", "excepthook", 1}, {"caughtexit", "", 0}, {"finallyexit", "exit", 6},
+	}
+	each(t, func(t *testing.T, py string, env []string) {
+		for _, c := range cases {
+			r := record(t, "", env, py, script("same_exits.py"), c.how)
+			if r.raised("KeyError") == nil {
+				t.Errorf("%s: no KeyError in %q", c.how, r.types())
+			}
+			how, rc := "", -1
+			for _, f := range all[*stream.Final](r) {
+				how = f.How
+			}
+			for _, z := range all[*stream.Done](r) {
+				rc = z.RC
+			}
+			if how != c.exit || rc != c.rc {
+				t.Errorf("%s: final %q, done %d", c.how, how, rc)
+			}
+		}
+	})
+}
+
+func TestProcesses(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		r := record(t, "", env, py, script("same_fork.py"))
+		var forked, hellos int
+		for pid, recs := range r.recs {
+			for _, rec := range recs {
+				switch b := rec.Body.(type) {
+				case *stream.Forked:
+					forked++
+				case *stream.Hello:
+					hellos++
+				case *stream.Raised:
+					if b.Text == "in the fork" && (pid == r.pid || rec.TID != pid) {
+						t.Errorf("the fork's exception is of process %d thread %d", pid, rec.TID)
+					}
+				}
+			}
+		}
+		if forked < 2 || hellos < 5 {
+			t.Errorf("%d forks, %d processes", forked, hellos)
+		}
+		var sub bool
+		for _, x := range all[*stream.Raised](r) {
+			sub = sub || x.Attr("filename") == "/nonexistent/sub"
+		}
+		if !sub {
+			t.Errorf("the subprocess's exception is missing: %q", r.types())
+		}
+	})
+}
+
+func TestFinals(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		byHow := func(r *run) []string {
+			text := make(map[int]string)
+			for _, x := range all[*stream.Raised](r) {
+				text[x.Exc] = x.Type + "(" + x.Text + ")"
+			}
+			var out []string
+			for _, f := range all[*stream.Final](r) {
+				out = append(out, f.How+" "+f.Detail+" "+text[f.Exc])
+			}
+			slices.Sort(out)
+			return out
+		}
+		r := record(t, "", env, py, script("same_asyncio.py"))
+		if d := cmp.Diff([]string{
+			"asyncio asyncio ValueError(task 1)", "logging root IndexError(list index out of range)", "unraisable  KeyError('in del')",
+		}, byHow(r)); d != "" {
+			t.Error(d)
+		}
+		r = record(t, "", env, py, script("same_threads.py"))
+		// A trace function set in a thread doesn't see the frame that set it.
+		if !strings.HasSuffix(t.Name(), "-trace") {
+			if d := cmp.Diff([]string{"thread  LookupError(thread two)"}, byHow(r)); d != "" {
+				t.Error(d)
+			}
+		}
+		var names []string
+		for _, n := range all[*stream.ThreadName](r) {
+			names = append(names, n.Name)
+		}
+		if !slices.Contains(names, "worker-2") && !slices.Contains(names, "Thread-3") {
+			t.Errorf("threads %q", names)
+		}
+		r = record(t, "", env, py, script("same_uncaught.py"))
+		if d := cmp.Diff([]string{"excepthook  RuntimeError(outer)"}, byHow(r)); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestKinds(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		r := record(t, "", env, py, script("kinds.py"))
+		attr := func(typ, name string, want any) {
+			t.Helper()
+			var got []any
+			for _, x := range all[*stream.Raised](r) {
+				if x.Type == typ {
+					if cmp.Equal(want, x.Attr(name)) {
+						return
+					}
+					got = append(got, x.Attr(name))
+				}
+			}
+			t.Errorf("%s.%s: %q, want %q", typ, name, got, want)
+		}
+		attr("ModuleNotFoundError", "name", "no_such_module")
+		attr("KeyError", "key", "('k', 1)")
+		attr("UnicodeDecodeError", "object_length", int64(4))
+		attr("UnicodeDecodeError", "bytes", []byte("\xff\xfe"))
+		attr("SyntaxError", "filename", "bad.py")
+		attr("json.decoder.JSONDecodeError", "pos", int64(6))
+		attr("subprocess.CalledProcessError", "returncode", int64(1))
+		attr("FileNotFoundError", "filename", "/nonexistent/file")
+		attr("urllib.error.HTTPError", "code", int64(413))
+		for _, x := range all[*stream.Raised](r) {
+			if strings.Contains(x.Text, "abcdef") || strings.Contains(x.Text, "pw@") {
+				t.Errorf("a credential in %q", x.Text)
+			}
+			for _, a := range x.Attrs {
+				if s, ok := a.Value.(string); ok && (strings.Contains(s, "pw@") || strings.Contains(s, "=abc")) {
+					t.Errorf("a credential in %s: %q", a.Name, s)
+				}
+			}
+		}
+		var locals []string
+		for _, l := range all[*stream.Left](r) {
+			if l.Frame.Func == "sock" {
+				for _, v := range l.Locals {
+					locals = append(locals, v.Name+" "+v.Text)
+				}
+			}
+		}
+		if d := cmp.Diff([]string{"s <socket.socket fd=3>", "session_id <masked>"}, locals); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestNoise(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		r := record(t, "", env, py, script("noise.py"))
+		var keys, iter int
+		for _, x := range all[*stream.Raised](r) {
+			if x.Text == "'k'" {
+				keys++
+			}
+			if x.Type == "StopIteration" {
+				iter++
+			}
+		}
+		if keys != 40 || iter != 0 {
+			t.Errorf("%d KeyErrors, %d StopIterations", keys, iter)
+		}
+		var states []string
+		for _, g := range all[*stream.Governor](r) {
+			if g.Frame.Func == "bad" {
+				states = append(states, g.State)
+			}
+		}
+		if d := cmp.Diff([]string{"budget", "hot"}, states); d != "" {
+			t.Error(d)
+		}
+		var end bool
+		for _, x := range all[*stream.Raised](r) {
+			end = end || x.Attr("filename") == "/the/end"
+		}
+		if !end {
+			t.Error("the exception after the noise is missing")
+		}
+		if n := len(all[*stream.Raised](r)); n > 600 {
+			t.Errorf("%d exceptions recorded", n)
+		}
+	})
+}
+
+func TestKeyLog(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		log := filepath.Join(t.TempDir(), "keys")
+		r := record(t, "", append(env, "SSLKEYLOGFILE="+log), py, script("keylog.py"))
+		if want := strings.Repeat(log+"\n", 3); r.Stdout != want || r.Stderr != "" {
+			t.Errorf("%+v, want %q", r.outcome, want)
+		}
+		if k := all[*stream.KeyLog](r); len(k) != 1 || k[0].Path != log {
+			t.Errorf("%+v", k)
+		}
+	})
+}
+
+// A ring that nobody empties drops and counts, and the program goes on.
+func TestSmallRing(t *testing.T) {
+	each(t, func(t *testing.T, py string, env []string) {
+		src := `
+for i in range(3000):
+    exec('def f%d():\n  v = "x" * 150\n  raise KeyError(%d)\ntry:\n  f%d()\nexcept KeyError: pass' % (i, i, i))
+print('ok')
+`
+		r := record(t, "", append(env, "CULPRIT_RING=65536"), py, "-c", src)
+		if r.Stdout != "ok\n" || r.Status != "exit status 0" {
+			t.Fatalf("%+v", r.outcome)
+		}
+		if len(r.types()) < 50 {
+			t.Errorf("%d exceptions", len(r.types()))
+		}
+	})
+}
