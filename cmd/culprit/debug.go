@@ -51,7 +51,7 @@ func debugCommand() *cobra.Command {
 			if err := w.Close(); err != nil {
 				return err
 			}
-			d, err := diagnose(args[1])
+			d, err := diagnose(spoolOf(args[1]))
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func doctorCommand() *cobra.Command {
 				err  error
 			}{
 				{"kernel lens by seccomp and ptrace", ptrace.New(ptrace.Options{}).Probe()},
-				{"code lens, Python agent", python.New("").Probe()},
+				{"code lens, Python agent", (&python.Lens{}).Probe()},
 			} {
 				var u *lens.Unavailable
 				switch {

@@ -113,7 +113,7 @@ func run(command, extra []string, f runFlags) error {
 
 // finish explains the spool, lays the case out, and shows the verdict.
 func finish(out string, reportFile io.Writer, f runFlags) error {
-	d, err := diagnose(out)
+	d, err := diagnose(spoolOf(out))
 	if err != nil {
 		return err
 	}
@@ -251,5 +251,5 @@ func foreground() bool {
 	return err == nil && pgrp == unix.Getpgrp()
 }
 
-// spoolOf is the path of a case's spool, for messages.
+// spoolOf is the path of a case's spool: an older case may stand at out itself.
 func spoolOf(out string) string { return out + casefile.SpoolSuffix }

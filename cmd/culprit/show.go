@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"culprit/internal/event"
-	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
 )
 
@@ -103,7 +102,7 @@ func moments(t *timeline.Timeline) []moment {
 		}
 		if p.Ended {
 			add(p.EndTime, moment{Lens: "kernel", Kind: "exit", PID: p.PID, TID: p.PID, Failed: p.Status != 0,
-				Text: "+++ " + sysabi.WaitStatus(p.Status).String() + " +++"})
+				Text: "+++ " + p.HowEnded() + " +++"})
 		}
 	}
 	for _, c := range t.Conns {

@@ -45,7 +45,7 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 		}
 	}
 	what, own := crashes[name]
-	sender := sig != nil && sig.PID != 0 && int32(sig.PID) != p.PID && sig.FromUser()
+	sender := sig != nil && sig.Code <= 0 && sig.PID != 0 && sig.PID != p.PID // sent, not made by a fault
 	if own && !sender {
 		f.Cause = "crashed"
 		f.Title = fmt.Sprintf("%s crashed: %s", p.Name(), name)
@@ -65,7 +65,7 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 	if sig != nil && sig.PID != 0 {
 		by = fmt.Sprintf("process %d", sig.PID)
 		for _, o := range c.T.Procs {
-			if o.PID == int32(sig.PID) {
+			if o.PID == sig.PID {
 				by = fmt.Sprintf("%s (pid %d)", o.Name(), o.PID)
 			}
 		}

@@ -43,7 +43,7 @@ type Result struct {
 	// Tail blocks until the processes that outlived the command are gone. They
 	// need this process: without it their system calls would fail (ADR 0002).
 	// Nil when there are none.
-	Tail      func(context.Context)
+	Tail      func(context.Context) `json:"-"`
 	Remaining []int
 }
 
@@ -79,7 +79,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	var keys *keyLog
 	if !cfg.NoInject {
 		keys, added = openKeyLog(dir, env)
-		more, err := python.Prepare(filepath.Join(dir, "python"), env)
+		more, err := python.Prepare(dir, env)
 		if err != nil {
 			put(sink, &event.Note{Lens: "code", Code: "agent-off", Text: err.Error()})
 		}
@@ -89,14 +89,13 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	header(sink, cfg, env, added)
 	snapshot(sink)
 
-	argv0, tried, pid, errno := start(cfg.Command, env)
+	tried, pid, errno := start(cfg.Command, env)
 	put(sink, &event.Spawn{Errno: uint32(errno), Tried: tried})
 	if errno != 0 {
 		res := Result{Errno: errno, Status: exitStatus(errno)}
 		put(sink, &event.End{Status: uint32(res.Status)})
 		return res, nil
 	}
-	_ = argv0
 	if w.Started != nil {
 		w.Started(pid)
 	}
@@ -111,7 +110,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	var others sync.WaitGroup
 	if !cfg.NoInject {
 		others.Go(func() {
-			l := python.New(filepath.Join(dir, "python"))
+			l := &python.Lens{}
 			if err := l.Record(side, target, sink); err != nil {
 				put(sink, &event.Note{Lens: "code", Code: "stopped", Text: err.Error()})
 			}
@@ -195,13 +194,13 @@ func snapshot(s lens.Sink) {
 
 // start finds the command as execvp(3) does and starts it stopped. tried lists
 // the paths in order.
-func start(command, env []string) (argv0 string, tried []string, pid int, errno unix.Errno) {
+func start(command, env []string) (tried []string, pid int, errno unix.Errno) {
 	candidates, errno := search(command[0], value(env, "PATH"))
 	for _, path := range candidates {
 		tried = append(tried, path)
 		pid, err := launch.Start(path, command, env)
 		if err == nil {
-			return path, tried, pid, 0
+			return tried, pid, 0
 		}
 		var e unix.Errno
 		if !errors.As(err, &e) {
@@ -215,13 +214,13 @@ func start(command, env []string) (argv0 string, tried []string, pid int, errno 
 		case unix.EACCES:
 			errno = e // remembered, but a later directory may do
 		default:
-			return "", tried, 0, e
+			return tried, 0, e
 		}
 	}
 	if errno == 0 {
 		errno = unix.ENOENT
 	}
-	return "", tried, 0, errno
+	return tried, 0, errno
 }
 
 func search(name, path string) ([]string, unix.Errno) {

@@ -200,11 +200,18 @@ func (b *builder) connect(c *Call) {
 	conn := b.conn(c.Proc, d, c.Enter)
 	conn.Connect = c
 	conn.Remote, conn.Path = a.AddrPort, a.Path
-	switch e := c.Errno(); e.Name() {
-	case "", "EINPROGRESS", "EINTR", "EALREADY", "EISCONN", "EAGAIN":
-	default:
+	if e := c.Errno(); e != 0 && !transient(e) {
 		conn.fail(c, e)
 	}
+}
+
+// transient tells the errors that say "not yet" from those that say "no".
+func transient(e sysabi.Errno) bool {
+	switch e.Name() {
+	case "EINPROGRESS", "EINTR", "EALREADY", "EISCONN", "EAGAIN", "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ERESTART_RESTARTBLOCK":
+		return true
+	}
+	return false
 }
 
 func (c *Conn) fail(call *Call, e sysabi.Errno) {
@@ -236,12 +243,10 @@ func (b *builder) data(c *Call) {
 	}
 	conn := b.conn(c.Proc, d, c.Enter)
 	conn.Calls = append(conn.Calls, c)
-	switch e := c.Errno(); e.Name() {
-	case "":
-	case "EAGAIN", "EINTR", "EINPROGRESS":
-		return
-	default:
-		conn.fail(c, e)
+	if e := c.Errno(); e != 0 {
+		if !transient(e) {
+			conn.fail(c, e)
+		}
 		return
 	}
 	if c.Raw.Flags&event.Unfinished != 0 {

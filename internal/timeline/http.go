@@ -123,7 +123,9 @@ func (c *Conn) http(segments []Segment) (tunnel []Segment) {
 			take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Gap: s.Gap, Ref: int64(i)}))
 		}
 	}
-	take(layer.Close())
+	if n := len(segments); n > 0 {
+		take(layer.Close(dissect.Input{Time: segments[n-1].Time, Ref: int64(n - 1)}))
+	}
 	return tunnel
 }
 

@@ -8,6 +8,7 @@ package timeline
 
 import (
 	"net/netip"
+	"strconv"
 
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -90,6 +91,15 @@ func (p *Process) Name() string {
 		return base(p.Argv[0])
 	}
 	return base(p.Exe)
+}
+
+// HowEnded says how the process ended in strace's words: "exited with 1",
+// "killed by SIGSEGV".
+func (p *Process) HowEnded() string {
+	if sig := p.Status & 0x7f; sig != 0 {
+		return "killed by " + sysabi.SignalName(int(sig))
+	}
+	return "exited with " + strconv.Itoa(int(p.Status>>8&0xff))
 }
 
 // Alive reports whether the process had not ended by the end of the recording.

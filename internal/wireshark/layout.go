@@ -25,7 +25,7 @@ func Layout(t *timeline.Timeline, verdict explain.Finding, version string) casef
 		Culprit: version, Wall: t.Header.Wall - int64(t.Start),
 		Names: map[netip.Addr][]string{},
 		Interfaces: []casefile.Interface{{
-			Name: "system calls", LinkType: pcapng.LinkTypeRaw,
+			Name: "system calls", LinkType: pcapng.LinkTypeRawIP,
 			Description: "packets made up from the program's own system calls: the bytes and times are real, the headers are not",
 		}},
 	}
@@ -88,7 +88,7 @@ func rows(t *timeline.Timeline, verdict explain.Finding) []casefile.Row {
 			if p.Status != 0 {
 				pri = priErr
 			}
-			add(p.EndTime, p, p.PID, pri, "exit", "exit "+sysabi.WaitStatus(p.Status).String())
+			add(p.EndTime, p, p.PID, pri, "exit", p.HowEnded())
 		}
 	}
 	for _, l := range t.Lines {
