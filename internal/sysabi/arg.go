@@ -1,0 +1,241 @@
+package sysabi
+
+// ValueKind says what an argument is and which fields of its [Value] are set.
+type ValueKind uint8
+
+// Kinds of values.
+const (
+	KindInt       ValueKind = iota // signed 32 bits, Int
+	KindLong                       // signed, as wide as a register, Int
+	KindUint                       // unsigned 32 bits, Uint
+	KindSize                       // unsigned, as wide as a register, Uint
+	KindHex                        // Uint
+	KindPtr                        // an address that is not followed, Uint
+	KindFD                         // Int
+	KindDirFD                      // Int; AT_FDCWD is -100
+	KindPath                       // Str
+	KindString                     // Str
+	KindBuffer                     // Data
+	KindIovec                      // Data: the buffers in order
+	KindMessage                    // a msghdr; Data as for KindIovec, Addr
+	KindMessages                   // mmsghdr array; Data as for KindIovec
+	KindSockaddr                   // Addr
+	KindStrings                    // argv or envp, Strings
+	KindFlags                      // Uint
+	KindEnum                       // Uint
+	KindMode                       // permission bits and perhaps a file type, Uint
+	KindStruct                     // one structure, or an array of them; Data raw
+	KindSignal                     // Int
+	KindSigset                     // Data raw
+	KindID                         // uid or gid, Int; -1 means "leave"
+	KindDev                        // device number, Uint
+	KindFDSet                      // Data raw
+	KindOffset                     // signed 64 bits in one register or, on i386, two, Int
+	KindEnumFlags                  // an enum in the low bits and flags above, Uint
+	KindIoctl                      // ioctl request, Uint
+)
+
+// dir says in which phase an argument's memory counts.
+type dir uint8
+
+const (
+	in  dir = 1 << iota // the program gives it
+	out                 // the kernel fills it
+)
+
+// count says how many bytes or elements memory has.
+type count struct {
+	from countFrom
+	v    uint8 // a register's number, or the constant
+}
+
+type countFrom uint8
+
+const (
+	fromConst   countFrom = iota // v
+	fromArg                      // the value of argument v, 32 bits
+	fromSizeArg                  // the value of argument v, a long
+	fromRet                      // the result
+	fromPtr                      // the 32 bit int that argument v points to, after the call
+	fromBits                     // argument v counts bits: bytes rounded up to longs
+)
+
+// Arg is one argument of a call.
+type Arg struct {
+	Name string
+
+	kind   ValueKind
+	dir    dir
+	n      count
+	set    *Set
+	low    *Set // KindEnumFlags: the enum
+	lowM   uint64
+	st     *layout
+	array  bool // print [..] around st
+	reg    int8 // its register plus 1, when that is not its index in the list
+	onIntr bool // filled only when a signal interrupts the call
+	split  bool // KindOffset: two registers, low half first, where pointers have 4 bytes
+}
+
+// at puts the argument into another register than its index.
+func (a Arg) at(reg int8) Arg { a.reg = reg + 1; return a }
+
+// halves says that a 64 bit value takes two registers on 32 bit machines.
+func (a Arg) halves() Arg { a.split = true; return a }
+
+// register returns the number of the register that argument i of a list is in.
+func (a *Arg) register(i int) int {
+	if a.reg > 0 {
+		return int(a.reg) - 1
+	}
+	return i
+}
+
+// Kind returns what the argument is.
+func (a *Arg) Kind() ValueKind { return a.kind }
+
+// Constructors: the words of the table of signatures.
+
+func num(name string) Arg     { return Arg{Name: name, kind: KindInt} }
+func long(name string) Arg    { return Arg{Name: name, kind: KindLong} }
+func unum(name string) Arg    { return Arg{Name: name, kind: KindUint} }
+func size(name string) Arg    { return Arg{Name: name, kind: KindSize} }
+func hex(name string) Arg     { return Arg{Name: name, kind: KindHex} }
+func ptr(name string) Arg     { return Arg{Name: name, kind: KindPtr} }
+func fdArg(name string) Arg   { return Arg{Name: name, kind: KindFD} }
+func dirfdArg(n string) Arg   { return Arg{Name: n, kind: KindDirFD} }
+func path(name string) Arg    { return Arg{Name: name, kind: KindPath, dir: in} }
+func str(name string) Arg     { return Arg{Name: name, kind: KindString, dir: in} }
+func mode(name string) Arg    { return Arg{Name: name, kind: KindMode} }
+func idArg(name string) Arg   { return Arg{Name: name, kind: KindID} }
+func dev(name string) Arg     { return Arg{Name: name, kind: KindDev} }
+func sig(name string) Arg     { return Arg{Name: name, kind: KindSignal} }
+func offset(name string) Arg  { return Arg{Name: name, kind: KindOffset} }
+func strings(name string) Arg { return Arg{Name: name, kind: KindStrings, dir: in} }
+
+func flags(name string, s *Set) Arg { return Arg{Name: name, kind: KindFlags, set: s} }
+func enum(name string, s *Set) Arg  { return Arg{Name: name, kind: KindEnum, set: s} }
+
+// enumFlags is an enum under mask with flags above it: socket(2)'s type.
+func enumFlags(name string, mask uint64, low, high *Set) Arg {
+	return Arg{Name: name, kind: KindEnumFlags, lowM: mask, low: low, set: high}
+}
+
+// bufIn is bytes that the program gives, n arguments[lenArg] of them.
+func bufIn(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindBuffer, dir: in, n: count{fromSizeArg, lenArg}}
+}
+
+// bufOut is bytes that the kernel fills, as many as the result says.
+func bufOut(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindBuffer, dir: out, n: count{fromRet, lenArg}}
+}
+
+// strOut is a string that the kernel fills, as many bytes as the result says.
+func strOut(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindString, dir: out, n: count{fromRet, lenArg}}
+}
+
+// addrIn is a socket address with its length in arguments[lenArg].
+func addrIn(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindSockaddr, dir: in, n: count{fromArg, lenArg}}
+}
+
+// addrOut is a socket address with a pointer to its length in
+// arguments[lenArg].
+func addrOut(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindSockaddr, dir: out, n: count{fromPtr, lenArg}}
+}
+
+// lenInOut points to the length that goes with addrOut.
+func lenInOut(name string) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in | out, n: count{fromConst, 1}, st: layoutLen}
+}
+
+func iovIn(name string, cntArg uint8) Arg {
+	return Arg{Name: name, kind: KindIovec, dir: in, n: count{fromSizeArg, cntArg}}
+}
+
+func iovOut(name string, cntArg uint8) Arg {
+	return Arg{Name: name, kind: KindIovec, dir: out, n: count{fromSizeArg, cntArg}}
+}
+
+// structIn points to one structure that the program gives.
+func structIn(name string, l *layout) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in, n: count{fromConst, 1}, st: l}
+}
+
+func structOut(name string, l *layout) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: out, n: count{fromConst, 1}, st: l}
+}
+
+func structInOut(name string, l *layout) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in | out, n: count{fromConst, 1}, st: l}
+}
+
+// arrayIn points to arguments[cntArg] structures.
+func arrayIn(name string, l *layout, cntArg uint8) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in, n: count{fromArg, cntArg}, st: l, array: true}
+}
+
+// arrayOut points to as many structures as the result says.
+func arrayOut(name string, l *layout) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: out, n: count{fromRet, 0}, st: l, array: true}
+}
+
+// fixedOut points to n structures.
+func fixedOut(name string, l *layout, n uint8) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: out, n: count{fromConst, n}, st: l, array: true}
+}
+
+func fixedIn(name string, l *layout, n uint8) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in, n: count{fromConst, n}, st: l, array: true}
+}
+
+// sigset points to a signal set of arguments[lenArg] bytes.
+func sigsetIn(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindSigset, dir: in, n: count{fromSizeArg, lenArg}}
+}
+
+func sigsetOut(name string, lenArg uint8) Arg {
+	return Arg{Name: name, kind: KindSigset, dir: out, n: count{fromSizeArg, lenArg}}
+}
+
+// fdSet points to an fd_set for the descriptors below arguments[nArg].
+func fdSet(name string, nArg uint8) Arg {
+	return Arg{Name: name, kind: KindFDSet, dir: in | out, n: count{fromBits, nArg}}
+}
+
+// Arguments that many calls share.
+var (
+	fd       = fdArg("fd")
+	dirfd    = dirfdArg("dirfd")
+	pathname = path("pathname")
+)
+
+// def makes a row of the table.
+func def(name string, class Class, args ...Arg) Call {
+	return Call{Name: name, Class: class, Args: args}
+}
+
+// The rest of a row, chained.
+
+func (c Call) retFD() Call    { c.ret = retFD; return c }
+func (c Call) retHex() Call   { c.ret = retHex; return c }
+func (c Call) retPID() Call   { c.ret, c.noError = retPID, true; return c }
+func (c Call) retOctal() Call { c.ret, c.noError = retOctal, true; return c }
+func (c Call) retNone() Call  { c.ret = retNone; return c }
+
+// never says that the call has no errors: its result is a plain value.
+func (c Call) never() Call { c.noError = true; return c }
+
+// through says that data flows through descriptor argument i.
+func (c Call) through(i int8) Call { c.data = i + 1; return c }
+
+func (c Call) varies(f func(*[6]uint64) []Arg) Call { c.vary = f; return c }
+func (c Call) remark(f func(*printer)) Call         { c.after = f; return c }
+
+// arrayInOut points to arguments[cntArg] structures that the kernel changes.
+func arrayInOut(name string, l *layout, cntArg uint8) Arg {
+	return Arg{Name: name, kind: KindStruct, dir: in | out, n: count{fromArg, cntArg}, st: l, array: true}
+}

@@ -1,0 +1,71 @@
+package sysabi
+
+// Clocks and timers.
+var callsClock = []Call{
+	def("clock_gettime", Clock, clockID, structOut("tp", layoutTimespec)),
+	def("clock_settime", Clock, clockID, structIn("tp", layoutTimespec)),
+	def("clock_getres", Clock, clockID, structOut("res", layoutTimespec)),
+	def("clock_nanosleep", Clock, clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)),
+	def("clock_adjtime", Clock, clockID, structInOut("buf", layoutTimex)),
+	def("adjtimex", Clock, structInOut("buf", layoutTimex)),
+	def("nanosleep", Clock, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
+	def("gettimeofday", Clock, structOut("tv", layoutTimeval), structOut("tz", layoutTimezone)),
+	def("settimeofday", Clock, structIn("tv", layoutTimeval), structIn("tz", layoutTimezone)),
+	def("time", Clock, structOut("tloc", layoutLong)),
+	def("alarm", Clock, unum("seconds")),
+	def("getitimer", Clock, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
+	def("setitimer", Clock, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
+	def("timer_create", Clock, clockID, structIn("sevp", layoutSigevent), structOut("timerid", layoutInt)),
+	def("timer_settime", Clock, num("timerid"), flags("flags", setTimerFlags), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+	def("timer_gettime", Clock, num("timerid"), structOut("curr_value", layoutItimerspec)),
+	def("timer_getoverrun", Clock, num("timerid")),
+	def("timer_delete", Clock, num("timerid")),
+	def("timerfd_create", Desc|Clock, clockID, flags("flags", setTimerfdCreate)).retFD(),
+	def("timerfd_settime", Desc|Clock, fd, flags("flags", setTimerfd), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+	def("timerfd_gettime", Desc|Clock, fd, structOut("curr_value", layoutItimerspec)),
+}
+
+var clockID = enum("clockid", setClocks)
+
+// remaining is a time that the kernel fills only when the call is interrupted.
+func remaining(name string, l *layout) Arg {
+	a := structOut(name, l)
+	a.onIntr = true
+	return a
+}
+
+var setTimerfdCreate = &Set{"TFD_???", []Name{{0x80000, "TFD_CLOEXEC"}, {0x800, "TFD_NONBLOCK"}}}
+
+// struct timex.
+var layoutTimex = &layout{208, 128, func(p *printer, b []byte) {
+	w := p.word()
+	p.str("{modes=")
+	p.flags(setAdjtimex, le32(b, 0))
+	for i, n := range [...]string{"offset", "freq", "maxerror", "esterror"} {
+		p.field(n)
+		p.int(p.slong(b, 1+i))
+	}
+	p.field("status")
+	p.flags(setAdjStatus, le32(b, 5*w))
+	for i, n := range [...]string{"constant", "precision", "tolerance"} {
+		p.field(n)
+		p.int(p.slong(b, 6+i))
+	}
+	p.field("time")
+	printTimeval(p, b[9*w:])
+	p.field("tick")
+	p.int(p.slong(b, 11))
+	p.field("ppsfreq")
+	p.int(p.slong(b, 12))
+	p.field("jitter")
+	p.int(p.slong(b, 13))
+	p.field("shift")
+	p.int(i32(b, 14*w))
+	for i, n := range [...]string{"stabil", "jitcnt", "calcnt", "errcnt", "stbcnt"} {
+		p.field(n)
+		p.int(p.slong(b, 15+i))
+	}
+	p.field("tai")
+	p.int(i32(b, 20*w))
+	p.str("}")
+}, true}

@@ -1,0 +1,159 @@
+package sysabi
+
+// Calls on descriptors.
+var callsDesc = []Call{
+	def("read", Desc, fd, bufOut("buf", 2), size("count")).through(0),
+	def("write", Desc, fd, bufIn("buf", 2), size("count")).through(0),
+	def("pread64", Desc, fd, bufOut("buf", 2), size("count"), offset("offset").halves()).through(0),
+	def("pwrite64", Desc, fd, bufIn("buf", 2), size("count"), offset("offset").halves()).through(0),
+	def("readv", Desc, fd, iovOut("iov", 2), size("iovcnt")).through(0),
+	def("writev", Desc, fd, iovIn("iov", 2), size("iovcnt")).through(0),
+	def("preadv", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
+	def("pwritev", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
+	def("preadv2", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
+	def("pwritev2", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
+	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutOff), size("count")).through(0),
+	def("copy_file_range", Desc, fdArg("fd_in"), structInOut("off_in", layoutOff), fdArg("fd_out"), structInOut("off_out", layoutOff), size("len"), hex("flags")).through(2),
+	def("splice", Desc, fdArg("fd_in"), structInOut("off_in", layoutOff), fdArg("fd_out"), structInOut("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
+	def("tee", Desc, fdArg("fd_in"), fdArg("fd_out"), size("len"), flags("flags", setSplice)).through(1),
+	def("vmsplice", Desc, fd, iovIn("iov", 2), size("nr_segs"), flags("flags", setSplice)).through(0),
+	def("lseek", Desc, fd, offset("offset"), enum("whence", setWhence)),
+	def("close", Desc, fd),
+	def("close_range", Desc, unum("first"), unum("last"), flags("flags", setCloseRange)),
+	def("dup", Desc, fdArg("oldfd")).retFD(),
+	def("dup2", Desc, fdArg("oldfd"), fdArg("newfd")).retFD(),
+	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setOpenFlagBits)).retFD(),
+	def("pipe", Desc, structOut("pipefd", layoutPair)),
+	def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
+	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).remark(fcntlRemark),
+	def("ioctl", Desc, fd, Arg{Name: "request", kind: KindIoctl}, hex("argp")).varies(ioctlArgs),
+	def("flock", Desc, fd, flags("operation", setFlock)),
+	def("fsync", Desc, fd),
+	def("fdatasync", Desc, fd),
+	def("sync", Other),
+	def("syncfs", Desc, fd),
+	def("sync_file_range", Desc, fd, offset("offset"), offset("nbytes"), flags("flags", setSyncRange)),
+	def("ftruncate", Desc, fd, offset("length").halves()),
+	def("fallocate", Desc, fd, flags("mode", setFalloc), offset("offset"), offset("len")),
+	def("fadvise64", Desc, fd, offset("offset"), size("len"), enum("advice", setAdvise)),
+	def("readahead", Desc, fd, offset("offset"), size("count")),
+	def("getdents", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents}, unum("count")),
+	def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, size("count")),
+	def("memfd_create", Desc, str("name"), flags("flags", setMemfd)).retFD(),
+	def("memfd_secret", Desc, flags("flags", setMemfdSecret)).retFD(),
+	def("eventfd", Desc, unum("initval")).retFD(),
+	def("eventfd2", Desc, unum("initval"), flags("flags", setEventfd)).retFD(),
+	def("userfaultfd", Desc, flags("flags", setUffd)).retFD(),
+	def("cachestat", Desc, fd, ptr("cstat_range"), ptr("cstat"), hex("flags")),
+	def("vhangup", Other),
+	def("lookup_dcookie", Other, long("cookie"), strOut("buf", 2), size("len")),
+}
+
+// O_CLOEXEC, O_NONBLOCK, O_DIRECT without the access mode.
+var setOpenFlagBits = &Set{"O_???", []Name{
+	{0x800, "O_NONBLOCK"}, {0x80, "O_EXCL"}, {0x4000, "O_DIRECT"}, {0x80000, "O_CLOEXEC"},
+}}
+
+// fcntl's commands whose third argument means something (fcntl(2)).
+var (
+	fcntlHead   = []Arg{fd, enum("cmd", setFcntlCmds)}
+	fcntlHex    = fcntlWith(hex("arg"))
+	fcntlFD     = fcntlWith(num("arg"))
+	fcntlFDFlag = fcntlWith(flags("arg", setFDFlags))
+	fcntlStatus = fcntlWith(flags("arg", setOpenFlags))
+	fcntlFlock  = fcntlWith(structIn("lock", layoutFlock))
+	fcntlGetlk  = fcntlWith(structInOut("lock", layoutFlockChange))
+	fcntlSig    = fcntlWith(sig("arg"))
+	fcntlLease  = fcntlWith(enum("arg", setLockCmds))
+	fcntlNotify = fcntlWith(flags("arg", setNotify))
+	fcntlSeals  = fcntlWith(flags("arg", setSeals))
+	fcntlOwner  = fcntlWith(structIn("owner", layoutOwner))
+	fcntlOwnerG = fcntlWith(structOut("owner", layoutOwner))
+	fcntlHint   = fcntlWith(structIn("hint", layoutHint))
+	fcntlHintG  = fcntlWith(structOut("hint", layoutHint))
+)
+
+func fcntlWith(a Arg) []Arg { return []Arg{fd, enum("cmd", setFcntlCmds), a} }
+
+var layoutFlockChange = &layout{32, 16, layoutFlock.print, true}
+
+var layoutOwner = &layout{8, 8, func(p *printer, b []byte) {
+	p.str("{type=")
+	p.enum(setOwnerTypes, le32(b, 0))
+	p.str(", pid=")
+	p.int(i32(b, 4))
+	p.str("}")
+}, false}
+
+var layoutHint = &layout{8, 8, func(p *printer, b []byte) {
+	p.str("[")
+	p.enum(setWriteHints, le64(b, 0))
+	p.str("]")
+}, false}
+
+const (
+	fDupFD, fGetFD, fSetFD, fGetFL, fSetFL, fGetLk, fSetLk, fSetLkW = 0, 1, 2, 3, 4, 5, 6, 7
+	fSetOwn, fGetOwn, fSetSig, fGetSig, fSetOwnEx, fGetOwnEx        = 8, 9, 10, 11, 15, 16
+	fOfdGetLk, fOfdSetLk, fOfdSetLkW                                = 36, 37, 38
+	fSetLease, fGetLease, fNotify, fDupFDQuery, fDupFDCloexec       = 1024, 1025, 1026, 1027, 1030
+	fSetPipe, fGetPipe, fAddSeals, fGetSeals                        = 1031, 1032, 1033, 1034
+)
+
+func fcntlArgs(r *[6]uint64) []Arg {
+	switch uint32(r[1]) {
+	case fGetFD, fGetFL, fGetOwn, fGetSig, fGetLease, fGetPipe, fGetSeals:
+		return fcntlHead
+	case fDupFD, fDupFDCloexec, fDupFDQuery, fSetOwn, fSetPipe:
+		return fcntlFD
+	case fSetFD:
+		return fcntlFDFlag
+	case fSetFL:
+		return fcntlStatus
+	case fSetLk, fSetLkW, fOfdSetLk, fOfdSetLkW:
+		return fcntlFlock
+	case fGetLk, fOfdGetLk:
+		return fcntlGetlk
+	case fSetSig:
+		return fcntlSig
+	case fSetLease:
+		return fcntlLease
+	case fNotify:
+		return fcntlNotify
+	case fAddSeals:
+		return fcntlSeals
+	case fSetOwnEx:
+		return fcntlOwner
+	case fGetOwnEx:
+		return fcntlOwnerG
+	case 1035, 1037: // F_GET_RW_HINT, F_GET_FILE_RW_HINT
+		return fcntlHintG
+	case 1036, 1038:
+		return fcntlHint
+	}
+	return fcntlHex
+}
+
+func fcntlRemark(p *printer) {
+	v := uint64(p.s.Ret)
+	switch uint32(p.s.Args[1]) {
+	case fGetFD:
+		if v != 0 {
+			p.str("flags ")
+			p.flags(setFDFlags, v)
+		}
+	case fGetFL:
+		p.str("flags ")
+		p.openFlags(v)
+	case fGetSeals:
+		if v != 0 {
+			p.str("seals ")
+			p.flags(setSeals, v)
+		}
+	case fGetLease:
+		p.enum(setLockCmds, v)
+	case fGetSig:
+		if v != 0 {
+			p.str(SignalName(int(v)))
+		}
+	}
+}

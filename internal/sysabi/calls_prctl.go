@@ -1,0 +1,62 @@
+package sysabi
+
+// prctl(2): one line an operation; those not listed take four numbers.
+var prctls = map[uint32][]Arg{
+	1:          prctl(sig("sig")),                                                                // PR_SET_PDEATHSIG
+	2:          prctl(structOut("sig", layoutSigno)),                                             // PR_GET_PDEATHSIG
+	3:          prctl(),                                                                          // PR_GET_DUMPABLE
+	4:          prctl(enum("dumpable", setDumpable)),                                             // PR_SET_DUMPABLE
+	7:          prctl(),                                                                          // PR_GET_KEEPCAPS
+	8:          prctl(size("state")),                                                             // PR_SET_KEEPCAPS
+	13:         prctl(),                                                                          // PR_GET_TIMING
+	15:         prctl(str("name")),                                                               // PR_SET_NAME
+	16:         prctl(Arg{Name: "name", kind: KindString, dir: out, n: count{fromConst, 16}}),    // PR_GET_NAME
+	21:         prctl(),                                                                          // PR_GET_SECCOMP
+	22:         prctl(enum("mode", setSeccompMode), structIn("filter", layoutFprog)),             // PR_SET_SECCOMP
+	23:         prctl(enum("cap", setCaps)),                                                      // PR_CAPBSET_READ
+	24:         prctl(enum("cap", setCaps)),                                                      // PR_CAPBSET_DROP
+	25:         prctl(structOut("flag", layoutTSC)),                                              // PR_GET_TSC
+	26:         prctl(enum("flag", setTSC)),                                                      // PR_SET_TSC
+	27:         prctl(),                                                                          // PR_GET_SECUREBITS
+	28:         prctl(flags("flags", setSecbits)),                                                // PR_SET_SECUREBITS
+	29:         prctl(size("timerslack")),                                                        // PR_SET_TIMERSLACK
+	30:         prctl(),                                                                          // PR_GET_TIMERSLACK
+	31:         prctl(),                                                                          // PR_TASK_PERF_EVENTS_DISABLE
+	32:         prctl(),                                                                          // PR_TASK_PERF_EVENTS_ENABLE
+	33:         prctl(enum("op", setMCEKill), enum("policy", setMCEPolicy)),                      // PR_MCE_KILL
+	35:         prctl(enum("op", setSetMM), hex("addr"), hex("arg4"), hex("arg5")),               // PR_SET_MM
+	36:         prctl(size("set")),                                                               // PR_SET_CHILD_SUBREAPER
+	37:         prctl(structOut("isset", layoutInt)),                                             // PR_GET_CHILD_SUBREAPER
+	38:         prctl(size("attr"), hex("arg3"), hex("arg4"), hex("arg5")),                       // PR_SET_NO_NEW_PRIVS
+	39:         prctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")),                        // PR_GET_NO_NEW_PRIVS
+	40:         prctl(structOut("addrp", layoutPtr)),                                             // PR_GET_TID_ADDRESS
+	41:         prctl(size("disable"), hex("arg3"), hex("arg4"), hex("arg5")),                    // PR_SET_THP_DISABLE
+	47:         prctl(enum("op", setCapAmbient), enum("cap", setCaps), hex("arg4"), hex("arg5")), // PR_CAP_AMBIENT
+	52:         prctl(enum("misfeature", setSpecCmds)),                                           // PR_GET_SPECULATION_CTRL
+	65:         prctl(flags("flags", setMdwe), hex("arg3"), hex("arg4"), hex("arg5")),            // PR_SET_MDWE
+	0x53564d41: prctl(hex("attr"), ptr("addr"), size("size"), str("val")),                        // PR_SET_VMA
+	0x59616d61: prctl(num("pid")),                                                                // PR_SET_PTRACER
+}
+
+var prctlOther = prctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5"))
+
+func prctl(args ...Arg) []Arg { return append([]Arg{enum("op", setPrctl)}, args...) }
+
+func prctlArgs(r *[6]uint64) []Arg {
+	if a, ok := prctls[uint32(r[0])]; ok {
+		return a
+	}
+	return prctlOther
+}
+
+var layoutSigno = &layout{4, 4, func(p *printer, b []byte) {
+	p.str("[")
+	p.str(SignalName(int(i32(b, 0))))
+	p.str("]")
+}, false}
+
+var layoutTSC = &layout{4, 4, func(p *printer, b []byte) {
+	p.str("[")
+	p.enum(setTSC, le32(b, 0))
+	p.str("]")
+}, false}

@@ -1,0 +1,131 @@
+package sysabi
+
+// Calls that wait for descriptors, memory words or completions.
+var callsWait = []Call{
+	def("poll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), num("timeout")).remark(pollRemark),
+	def("ppoll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), structInOut("tmo_p", layoutTimespec), sigsetIn("sigmask", 4), size("sigsetsize")).remark(pollRemark),
+	def("select", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimeval)).remark(selectRemark),
+	def("pselect6", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimespec), structIn("sigmask", layoutSigmaskArg)).remark(selectRemark),
+	def("epoll_create", Desc, num("size")).retFD(),
+	def("epoll_create1", Desc, flags("flags", setEpollFlags)).retFD(),
+	def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)).varies(epollCtlArgs),
+	def("epoll_ctl_old", Desc, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+	def("epoll_wait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout")),
+	def("epoll_wait_old", Desc, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+	def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
+	def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
+	def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), hex("val3")).varies(futexArgs),
+	def("futex_wait", Other, ptr("uaddr"), hex("val"), hex("mask"), flags("flags", setFutex2), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+	def("futex_wake", Other, ptr("uaddr"), hex("mask"), num("nr"), flags("flags", setFutex2)),
+	def("futex_requeue", Other, ptr("waiters"), hex("flags"), num("nr_wake"), num("nr_requeue")),
+	def("futex_waitv", Other, ptr("waiters"), unum("nr_futexes"), hex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+
+	def("io_uring_setup", Desc, unum("entries"), structInOut("params", layoutUringParams)).retFD(),
+	def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")),
+	def("io_uring_register", Desc|Memory, fd, enum("opcode", setUringRegister), ptr("arg"), unum("nr_args")),
+	def("io_setup", Memory, unum("nr_events"), structInOut("ctx_idp", layoutAioCtx)),
+	def("io_destroy", Memory, hex("ctx_id")),
+	def("io_submit", Other, hex("ctx_id"), long("nr"), ptr("iocbpp")),
+	def("io_cancel", Other, hex("ctx_id"), ptr("iocb"), ptr("result")),
+	def("io_getevents", Other, hex("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec)),
+	def("io_pgetevents", Other, hex("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec), structIn("sig", layoutSigmaskArg)),
+}
+
+var layoutAioCtx = &layout{8, 4, layoutPtr.print, true}
+
+var layoutIoEvent = &layout{32, 32, func(p *printer, b []byte) {
+	p.str("{data=")
+	p.hex(le64(b, 0))
+	p.str(", obj=")
+	p.ptr(le64(b, 8))
+	p.str(", res=")
+	p.int(int64(le64(b, 16)))
+	p.str(", res2=")
+	p.int(int64(le64(b, 24)))
+	p.str("}")
+}, false}
+
+// pselect6's last argument: a pointer to a signal set and its size.
+var layoutSigmaskArg = &layout{16, 8, func(p *printer, b []byte) {
+	p.str("{sigmask=")
+	p.ptr(p.long(b, 0))
+	p.str(", sigsetsize=")
+	p.uint(p.long(b, 1))
+	p.str("}")
+}, false}
+
+var layoutUringParams = &layout{120, 120, func(p *printer, b []byte) {
+	p.str("{flags=")
+	p.flags(setUringSetup, le32(b, 8))
+	p.field("sq_thread_cpu")
+	p.uint(le32(b, 12))
+	p.field("sq_thread_idle")
+	p.uint(le32(b, 16))
+	if p.both {
+		p.field("sq_entries")
+		p.uint(le32(b, 0))
+		p.field("cq_entries")
+		p.uint(le32(b, 4))
+		p.field("features")
+		p.flags(setUringFeatures, le32(b, 20))
+	}
+	p.str("}")
+}, true}
+
+var (
+	argsEpollCtl = []Arg{fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)}
+	argsEpollDel = []Arg{fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), ptr("event")}
+)
+
+func epollCtlArgs(r *[6]uint64) []Arg {
+	if uint32(r[1]) == 2 { // EPOLL_CTL_DEL ignores the event
+		return argsEpollDel
+	}
+	return argsEpollCtl
+}
+
+// The operation of futex(2) with FUTEX_CLOCK_REALTIME, 0x100, above it.
+var futexOp = enumFlags("futex_op", 0xff, setFutexOps, &Set{Names: []Name{{0x100, "FUTEX_CLOCK_REALTIME"}}})
+
+var (
+	futexHead     = []Arg{ptr("uaddr"), futexOp, unum("val")}
+	futexWait     = futexWith(structIn("timeout", layoutTimespec))
+	futexBitset   = futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2"), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset})
+	futexWakeBits = futexWith(Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
+	futexRequeue  = futexWith(unum("val2"), ptr("uaddr2"))
+	futexCmp      = futexWith(unum("val2"), ptr("uaddr2"), unum("val3"))
+	futexLock     = []Arg{ptr("uaddr"), futexOp, structIn("timeout", layoutTimespec).at(3)}
+	futexUnlock   = []Arg{ptr("uaddr"), futexOp}
+	futexAll      = futexWith(ptr("timeout"), ptr("uaddr2"), hex("val3"))
+	futexWaitPI   = futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2"))
+)
+
+func futexWith(a ...Arg) []Arg { return append([]Arg{ptr("uaddr"), futexOp, unum("val")}, a...) }
+
+func futexArgs(r *[6]uint64) []Arg {
+	switch uint32(r[1]) & 0x7f {
+	case 0:
+		return futexWait
+	case 1, 2:
+		return futexHead
+	case 3:
+		return futexRequeue
+	case 4, 12:
+		return futexCmp
+	case 5:
+		return futexCmpOp
+	case 6, 13:
+		return futexLock
+	case 7, 8:
+		return futexUnlock
+	case 9:
+		return futexBitset
+	case 10:
+		return futexWakeBits
+	case 11:
+		return futexWaitPI
+	}
+	return futexAll
+}
+
+var futexCmpOp = futexWith(unum("val2"), ptr("uaddr2"), hex("val3"))

@@ -1,0 +1,522 @@
+package sysabi
+
+import (
+	"strconv"
+
+	"culprit/internal/event"
+)
+
+// Options say how a call is printed; the zero value prints as strace(1) does
+// without options, but for the column.
+type Options struct {
+	StrLen  int  // bytes of a string, elements of an array; 32 when 0 (strace -s)
+	Verbose bool // structures in full (strace -v)
+	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
+	Column  int  // column of the result's "=" (strace -a); 0 puts it after one space
+}
+
+func (o Options) strLen() int {
+	if o.StrLen <= 0 {
+		return 32
+	}
+	return o.StrLen
+}
+
+// String prints the call as strace(1) does:
+//
+//	openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3
+func (d Decoded) String() string { return string(d.Append(nil, Options{})) }
+
+// Append appends the call as text to b.
+func (d Decoded) Append(b []byte, o Options) []byte {
+	start := len(b)
+	p := printer{b: b, opt: o, s: d.s, c: d.Call, m: memory{d.s.Mem}, failed: d.Errno != 0, unfinished: d.Unfinished}
+	p.str(d.Name)
+	p.str("(")
+	for i := range d.Args {
+		v := &d.Args[i]
+		p.sep(i)
+		if d.Unfinished && v.arg.dir == out {
+			p.str(" <unfinished ...>")
+			break
+		}
+		p.value(v)
+		if d.Unfinished && i == len(d.Args)-1 && d.Call.ret != retNone {
+			p.str(" <unfinished ...>")
+		}
+	}
+	p.str(")")
+	for p.str(" "); len(p.b)-start < o.Column; {
+		p.str(" ")
+	}
+	p.str("= ")
+	p.result(&d)
+	return p.b
+}
+
+func (p *printer) result(d *Decoded) {
+	switch {
+	case d.Unfinished || d.Call.ret == retNone:
+		p.str("?")
+		return
+	case d.Errno != 0:
+		if d.Errno >= 512 {
+			p.str("? ")
+		} else {
+			p.str("-1 ")
+		}
+		p.str(d.Errno.Name())
+		p.str(" (")
+		p.str(d.Errno.Text())
+		p.str(")")
+		return
+	}
+	r := d.s.Ret
+	switch d.Call.ret {
+	case retHex:
+		if d.Call.ptr == 4 {
+			r = int64(uint32(r))
+		}
+		if r == 0 {
+			p.str("NULL")
+		} else {
+			p.hex(uint64(r))
+		}
+	case retOctal:
+		p.octal(uint64(r), 1)
+	default:
+		p.int(r)
+	}
+	if d.Call.after != nil {
+		n := len(p.b)
+		p.str(" (")
+		d.Call.after(p)
+		if len(p.b) == n+2 {
+			p.b = p.b[:n]
+		} else {
+			p.str(")")
+		}
+	}
+}
+
+// Text prints the value as it stands in the call's text.
+func (v Value) Text() string {
+	if v.arg == nil {
+		return strconv.FormatInt(v.Int, 10)
+	}
+	p := printer{s: v.s, c: v.c, m: memory{v.s.Mem}}
+	p.failed = failed(v.s.Ret) && !v.c.noError
+	p.unfinished = v.s.Flags&event.Unfinished != 0
+	p.value(&v)
+	return string(p.b)
+}
+
+// printer appends text. In the functions that print structures, b has the size
+// that their layout says.
+type printer struct {
+	b          []byte
+	opt        Options
+	s          *event.Syscall
+	c          *Call
+	m          memory
+	at         event.Phase // of the structure being printed
+	both       bool        // it was given and is filled; now the second time
+	failed     bool
+	unfinished bool
+}
+
+func (p *printer) word() int { return int(p.c.ptr) }
+
+func (p *printer) str(s string)           { p.b = append(p.b, s...) }
+func (p *printer) int(v int64)            { p.b = strconv.AppendInt(p.b, v, 10) }
+func (p *printer) uint(v uint64)          { p.b = strconv.AppendUint(p.b, v, 10) }
+func (p *printer) hex(v uint64)           { p.b = appendHex(p.b, v) }
+func (p *printer) ptr(v uint64)           { p.b = appendPtr(p.b, v) }
+func (p *printer) hex8(v uint64)          { p.hex8w(v, 8) }
+func (p *printer) enum(s *Set, v uint64)  { p.b = s.appendEnum(p.b, v) }
+func (p *printer) flags(s *Set, v uint64) { p.b = s.appendFlags(p.b, v) }
+
+// octal prints with a leading zero and at least width digits after it.
+func (p *printer) octal(v uint64, width int) {
+	p.str("0")
+	if v == 0 && width <= 1 {
+		return
+	}
+	t := strconv.FormatUint(v, 8)
+	for n := len(t); n < width; n++ {
+		p.str("0")
+	}
+	p.str(t)
+}
+
+// hex8w prints hex with leading zeros, w digits wide.
+func (p *printer) hex8w(v uint64, w int) {
+	t := strconv.FormatUint(v, 16)
+	p.str("0x")
+	for n := len(t); n < w; n++ {
+		p.str("0")
+	}
+	p.str(t)
+}
+
+// sep puts a comma before all elements but the first.
+func (p *printer) sep(i int) {
+	if i > 0 {
+		p.str(", ")
+	}
+}
+
+// field begins a field of a structure.
+func (p *printer) field(name string) {
+	if n := len(p.b); n > 0 && p.b[n-1] != '{' {
+		p.str(", ")
+	}
+	p.str(name)
+	p.str("=")
+}
+
+// quote prints a string literal of at most max bytes of data, all when max is
+// 0, with "..." behind it when n, the length that there was, is greater.
+func (p *printer) quote(data []byte, n, max int) {
+	cut := n > len(data)
+	if max > 0 && len(data) > max {
+		data, cut = data[:max], true
+	}
+	p.b = appendQuoted(p.b, data, p.opt.Hex)
+	if cut && max > 0 {
+		p.str("...")
+	}
+}
+
+// appendQuoted escapes as strace(1) does: C's letters, else as few octal
+// digits as the next byte allows.
+func appendQuoted(b, data []byte, hex bool) []byte {
+	b = append(b, '"')
+	if hex {
+		hex = false
+		for _, c := range data {
+			if c >= 0x7f || c < ' ' && (c < '\t' || c > '\r') {
+				hex = true
+				break
+			}
+		}
+	}
+	const digits = "0123456789abcdef"
+	for i, c := range data {
+		if hex {
+			b = append(b, '\\', 'x', digits[c>>4], digits[c&15])
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c >= ' ' && c < 0x7f:
+			b = append(b, c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c == '\r':
+			b = append(b, '\\', 'r')
+		case c == '\f':
+			b = append(b, '\\', 'f')
+		case c == '\v':
+			b = append(b, '\\', 'v')
+		default:
+			b = append(b, '\\')
+			full := i+1 < len(data) && data[i+1] >= '0' && data[i+1] <= '9'
+			if full || c >= 0o100 {
+				b = append(b, '0'+c>>6)
+			}
+			if full || c >= 0o10 {
+				b = append(b, '0'+c>>3&7)
+			}
+			b = append(b, '0'+c&7)
+		}
+	}
+	return append(b, '"')
+}
+
+// value prints an argument.
+func (p *printer) value(v *Value) {
+	switch v.Kind {
+	case KindInt, KindLong, KindOffset:
+		p.int(v.Int)
+	case KindUint, KindSize:
+		p.uint(v.Uint)
+	case KindHex:
+		p.hex(v.Uint)
+	case KindPtr:
+		p.ptr(v.Uint)
+	case KindFD:
+		p.int(v.Int)
+	case KindDirFD:
+		p.dirfd(v.Int)
+	case KindPath, KindString:
+		p.text(v)
+	case KindBuffer:
+		if !v.Captured {
+			p.ptr(v.Uint)
+			return
+		}
+		if v.arg.st != nil {
+			p.dirents(v)
+			return
+		}
+		p.quote(v.Data, v.Len, p.opt.strLen())
+	case KindIovec:
+		p.iovec(v.Uint, v.s.Args[v.arg.n.v], p.left(v), v.phase())
+	case KindMessage:
+		p.message(v)
+	case KindMessages:
+		p.messages(v)
+	case KindSockaddr:
+		if !v.Captured {
+			p.ptr(v.Uint)
+			return
+		}
+		p.sockaddr(v.Addr)
+	case KindStrings:
+		p.strings(v)
+	case KindFlags:
+		if v.arg.set == setOpenFlags {
+			p.openFlags(v.Uint)
+			return
+		}
+		p.flags(v.arg.set, v.Uint)
+	case KindEnum:
+		p.enum(v.arg.set, v.Uint)
+	case KindEnumFlags:
+		p.enumFlags(v)
+	case KindMode:
+		p.mode(v.Uint)
+	case KindSignal:
+		p.str(SignalName(int(v.Int)))
+	case KindID:
+		if v.Int == -1 {
+			p.str("-1")
+		} else {
+			p.uint(v.Uint)
+		}
+	case KindDev:
+		p.dev(v.Uint)
+	case KindStruct:
+		p.structure(v)
+	case KindSigset:
+		if !v.Captured || v.Truncated || v.arg.dir == out && (p.failed || p.unfinished) {
+			p.ptr(v.Uint)
+			return
+		}
+		p.sigset(v.Data)
+	case KindFDSet:
+		if !v.Captured {
+			p.ptr(v.Uint)
+			return
+		}
+		p.fdSet(v.Data, int(int32(p.s.Args[v.arg.n.v])))
+	case KindIoctl:
+		p.ioctl(v.Uint)
+	}
+}
+
+// enumFlags prints an enum and the flags above it; without an enum the low
+// bits are permissions.
+func (p *printer) enumFlags(v *Value) {
+	low, high := v.Uint&v.arg.lowM, v.Uint&^v.arg.lowM&0xffffffff
+	rest := Set{Names: v.arg.set.Names}
+	if v.arg.low == nil {
+		if high != 0 {
+			p.flags(&rest, high)
+			p.str("|")
+		}
+		p.octal(low, 3)
+		return
+	}
+	if v.arg.low.Name(low) != "" || high == 0 || low != 0 {
+		p.enum(v.arg.low, low)
+		if high != 0 {
+			p.str("|")
+		}
+	}
+	if high != 0 {
+		p.flags(&rest, high)
+	}
+}
+
+// left is how many bytes a transfer moved; all that it names when it failed.
+func (p *printer) left(v *Value) uint64 {
+	if p.failed || p.unfinished {
+		if v.arg.dir == out {
+			return 0
+		}
+		return 1 << 40
+	}
+	return uint64(max(v.s.Ret, 0))
+}
+
+func (p *printer) dirfd(fd int64) {
+	if fd == -100 {
+		p.str("AT_FDCWD")
+		return
+	}
+	p.int(fd)
+}
+
+func (p *printer) text(v *Value) {
+	if !v.Captured {
+		p.ptr(v.Uint)
+		return
+	}
+	if v.Kind == KindPath || v.arg.dir == out && v.arg.n.v == argNUL {
+		p.quote(v.Data, len(v.Data), 0)
+	} else {
+		p.quote(v.Data, len(v.Data), p.opt.strLen())
+		if v.Truncated && len(v.Data) <= p.opt.strLen() {
+			p.str("...")
+		}
+		return
+	}
+	if v.Truncated {
+		p.str("...")
+	}
+}
+
+func (p *printer) strings(v *Value) {
+	if v.Uint == 0 || !v.Captured {
+		p.ptr(v.Uint)
+		return
+	}
+	if v.Name == "envp" && !p.opt.Verbose {
+		p.hex(v.Uint)
+		p.str(" /* ")
+		p.int(int64(len(v.Strings)))
+		if v.Truncated {
+			p.str("+")
+		}
+		if len(v.Strings) == 1 {
+			p.str(" var */")
+		} else {
+			p.str(" vars */")
+		}
+		return
+	}
+	p.str("[")
+	for i, s := range v.Strings {
+		p.sep(i)
+		if i >= p.opt.strLen() && !p.opt.Verbose {
+			p.str("...")
+			break
+		}
+		p.quote([]byte(s), len(s), p.opt.strLen())
+	}
+	if v.Truncated {
+		p.sep(len(v.Strings))
+		p.str("...")
+	}
+	p.str("]")
+}
+
+// mode prints permission bits, and the file type when there is one.
+func (p *printer) mode(v uint64) {
+	if t := v & 0o170000; t != 0 {
+		if n := setFileTypes.Name(t); n != "" {
+			p.str(n)
+			p.str("|")
+			v &^= 0o170000
+		}
+	}
+	for _, f := range [...]struct {
+		bit  uint64
+		name string
+	}{{0o4000, "S_ISUID"}, {0o2000, "S_ISGID"}, {0o1000, "S_ISVTX"}} {
+		if v&f.bit != 0 && v&0o170000 == 0 {
+			p.str(f.name)
+			p.str("|")
+			v &^= f.bit
+		}
+	}
+	p.octal(v, 3)
+}
+
+func (p *printer) dev(v uint64) {
+	p.str("makedev(")
+	p.hex(v>>8&0xfff | v>>32&0xfffff000)
+	p.str(", ")
+	p.hex(v&0xff | v>>12&0xffffff00)
+	p.str(")")
+}
+
+// structure prints one structure or an array.
+func (p *printer) structure(v *Value) {
+	failed := (p.failed || p.unfinished) && !(v.arg.onIntr && interrupted(v.s.Ret))
+	if v.Uint == 0 || v.arg.dir == out && failed || v.arg.onIntr && !p.failed {
+		p.ptr(v.Uint)
+		return
+	}
+	if v.arg.st == layoutCPUs {
+		if !v.Captured {
+			p.ptr(v.Uint)
+			return
+		}
+		p.cpus(v.Data)
+		return
+	}
+	p.at = v.phase()
+	size := v.arg.st.bytes(p.c.ptr)
+	if !v.arg.array {
+		if len(v.Data) < size {
+			p.ptr(v.Uint)
+			return
+		}
+		p.both = false
+		start := len(p.b)
+		v.arg.st.print(p, v.Data)
+		if v.arg.dir == in|out && !p.failed && !p.unfinished && v.arg.st.changes {
+			after := p.m.exactly(v.Uint, size, event.Leave)
+			if after != nil && string(after) != string(v.Data) {
+				p.at, p.both = event.Leave, true
+				p.change(start, v.arg.st, after)
+			}
+		}
+		return
+	}
+	n := v.Len / size
+	if n == 0 {
+		p.str("[]")
+		return
+	}
+	if len(v.Data) < size {
+		p.ptr(v.Uint)
+		return
+	}
+	p.str("[")
+	for i := range n {
+		p.sep(i)
+		if i >= p.opt.strLen() && !p.opt.Verbose {
+			p.str("...")
+			break
+		}
+		if len(v.Data) < (i+1)*size {
+			p.str("... /* ")
+			p.hex(v.Uint + uint64(i*size))
+			p.str(" */")
+			break
+		}
+		v.arg.st.print(p, v.Data[i*size:(i+1)*size])
+	}
+	p.str("]")
+}
+
+// change rewrites "[16]" at start as "[128 => 16]", {..} as {..} => {..}.
+func (p *printer) change(start int, l *layout, after []byte) {
+	if n := len(p.b); n > start && p.b[start] == '[' {
+		p.b = p.b[:n-1]
+		p.str(" => ")
+		mark := len(p.b)
+		l.print(p, after)
+		p.b = append(p.b[:mark], p.b[mark+1:]...)
+		return
+	}
+	p.str(" => ")
+	l.print(p, after)
+}

@@ -1,0 +1,282 @@
+package sysabi
+
+import (
+	"encoding/binary"
+	"time"
+
+	"culprit/internal/event"
+)
+
+// sigset prints [HUP INT], and ~[...] when more are in than out.
+func (p *printer) sigset(b []byte) {
+	var v uint64
+	for i := range min(len(b), 8) {
+		v |= uint64(b[i]) << (8 * i)
+	}
+	n := 0
+	for x := v; x != 0; x &= x - 1 {
+		n++
+	}
+	bits := min(len(b), 8) * 8
+	if n*3 >= bits*2 {
+		p.str("~")
+		v = ^v
+		if bits < 64 {
+			v &= 1<<bits - 1
+		}
+	}
+	p.str("[")
+	first := true
+	for s := 1; s <= bits; s++ {
+		if v&(1<<(s-1)) == 0 {
+			continue
+		}
+		if !first {
+			p.str(" ")
+		}
+		first = false
+		name := SignalName(s)
+		if len(name) > 3 && name[:3] == "SIG" {
+			name = name[3:]
+		}
+		p.str(name)
+	}
+	p.str("]")
+}
+
+// fdSet prints [3 5], of the descriptors below n.
+func (p *printer) fdSet(b []byte, n int) {
+	p.str("[")
+	first := true
+	for i := 0; i < n && i/8 < len(b); i++ {
+		if b[i/8]&(1<<(i%8)) == 0 {
+			continue
+		}
+		if !first {
+			p.str(" ")
+		}
+		first = false
+		p.int(int64(i))
+	}
+	p.str("]")
+}
+
+// iovec prints n iovecs at addr, with left bytes of data in all.
+func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
+	size := 2 * p.word()
+	if addr == 0 {
+		p.str("NULL")
+		return
+	}
+	if n == 0 {
+		p.str("[]")
+		return
+	}
+	if first, _ := p.m.read(addr, size, at); len(first) < size {
+		p.ptr(addr)
+		return
+	}
+	p.str("[")
+	for i := range n {
+		p.sep(int(min(i, 1)))
+		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
+			p.str("...")
+			break
+		}
+		q, _ := p.m.read(addr+i*uint64(size), size, at)
+		if len(q) < size {
+			p.str("... /* ")
+			p.hex(addr + i*uint64(size))
+			p.str(" */")
+			break
+		}
+		base, length := long64(q, 0, uint64(p.word())), long64(q, 1, uint64(p.word()))
+		take := min(length, left)
+		left -= take
+		p.str("{iov_base=")
+		data, ok := p.m.read(base, int(min(take, 1<<31-1)), event.Leave)
+		switch {
+		case base != 0 && (ok || take == 0 && !p.failed && !p.unfinished):
+			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())
+		default:
+			p.ptr(base)
+		}
+		p.str(", iov_len=")
+		p.uint(length)
+		p.str("}")
+	}
+	p.str("]")
+}
+
+func (p *printer) message(v *Value) {
+	size := msgWords * p.word()
+	q, _ := p.m.read(v.Uint, size, v.phase())
+	if v.Uint == 0 || len(q) < size || v.arg.dir == out && p.unfinished {
+		p.ptr(v.Uint)
+		return
+	}
+	h := parseMsghdr(q, uint64(p.word()))
+	if v.arg.dir == out && p.failed {
+		p.str("{msg_namelen=")
+		p.int(int64(int32(h.nameLen)))
+		p.str("}")
+		return
+	}
+	p.header(h, p.left(v), v.phase())
+}
+
+func (p *printer) header(h msghdr, left uint64, at event.Phase) {
+	p.str("{msg_name=")
+	name, ok := p.m.read(h.name, int(min(h.nameLen, maxSockaddr)), at)
+	if ok {
+		p.sockaddr(DecodeSockaddr(name))
+	} else {
+		p.ptr(h.name)
+	}
+	p.str(", msg_namelen=")
+	p.int(int64(int32(h.nameLen)))
+	p.str(", msg_iov=")
+	p.iovec(h.iov, h.iovLen, left, at)
+	p.str(", msg_iovlen=")
+	p.uint(h.iovLen)
+	if h.ctrlLen != 0 {
+		p.str(", msg_control=")
+		p.control(h, at)
+	}
+	p.str(", msg_controllen=")
+	p.uint(h.ctrlLen)
+	p.str(", msg_flags=")
+	p.flags(setMsgFlags, uint64(h.flags))
+	p.str("}")
+}
+
+func (p *printer) messages(v *Value) {
+	word := p.word()
+	each := uint64((msgWords + 1) * word)
+	n := min(uint64(uint32(p.s.Args[v.arg.n.v])), maxMessages)
+	done := !p.failed && !p.unfinished
+	if done {
+		n = min(n, uint64(max(p.s.Ret, 0)))
+	}
+	if first, _ := p.m.read(v.Uint, int(each), event.Leave); v.Uint == 0 || n > 0 && len(first) < int(each) ||
+		v.arg.dir == out && !done {
+		p.ptr(v.Uint)
+		return
+	}
+	p.str("[")
+	for i := range n {
+		p.sep(int(min(i, 1)))
+		q, _ := p.m.read(v.Uint+i*each, int(each), event.Leave)
+		if len(q) < int(each) || i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
+			p.str("...")
+			break
+		}
+		got := uint64(binary.LittleEndian.Uint32(q[msgWords*word:]))
+		left := got
+		if !done {
+			left = 1 << 40
+		}
+		p.str("{msg_hdr=")
+		p.header(parseMsghdr(q, uint64(word)), left, v.phase())
+		if done {
+			p.str(", msg_len=")
+			p.uint(got)
+		}
+		p.str("}")
+	}
+	p.str("]")
+}
+
+// control prints ancillary data (cmsg(3)).
+func (p *printer) control(h msghdr, at event.Phase) {
+	q, ok := p.m.read(h.control, int(min(h.ctrlLen, maxControl)), at)
+	word := p.word()
+	head := word + 8
+	if !ok || len(q) < head {
+		p.ptr(h.control)
+		return
+	}
+	p.str("[")
+	for i := 0; len(q) >= head; i++ {
+		p.sep(i)
+		n := long64(q, 0, uint64(word))
+		level := binary.LittleEndian.Uint32(q[word:])
+		typ := binary.LittleEndian.Uint32(q[word+4:])
+		p.str("{cmsg_len=")
+		p.uint(n)
+		p.str(", cmsg_level=")
+		p.enum(setSockLevels, uint64(level))
+		p.str(", cmsg_type=")
+		p.cmsgType(level, typ)
+		end := int(min(n, uint64(len(q))))
+		if end > head {
+			p.str(", cmsg_data=")
+			p.cmsgData(level, typ, q[head:end])
+		}
+		p.str("}")
+		if n < uint64(head) {
+			break
+		}
+		next := (end + word - 1) / word * word
+		q = q[min(next, len(q)):]
+	}
+	p.str("]")
+}
+
+const (
+	solSocket, solIP, solTCP, solUDP = 1, 0, 6, 17
+	solIPv6, solRaw, solICMPv6       = 41, 255, 58
+	solPacket, solNetlink, solTLS    = 263, 270, 282
+	solVsock                         = 287
+)
+
+func (p *printer) cmsgType(level, typ uint32) {
+	switch level {
+	case solSocket:
+		p.enum(setSCM, uint64(typ))
+	case solIP:
+		p.enum(setIPCmsg, uint64(typ))
+	default:
+		p.hex(uint64(typ))
+	}
+}
+
+func (p *printer) cmsgData(level, typ uint32, b []byte) {
+	le := binary.LittleEndian
+	switch {
+	case level == solSocket && typ == 1: // SCM_RIGHTS
+		p.str("[")
+		for i := 0; i+4 <= len(b); i += 4 {
+			p.sep(i)
+			p.int(int64(int32(le.Uint32(b[i:]))))
+		}
+		p.str("]")
+	case level == solSocket && typ == 2 && len(b) >= 12: // SCM_CREDENTIALS
+		layoutUcred.print(p, b[:12])
+	case level == solIP && (typ == 1 || typ == 2) && len(b) >= 4: // IP_TOS, IP_TTL
+		p.str("[")
+		if typ == 1 {
+			p.hex(uint64(b[0]))
+		} else {
+			p.uint(uint64(le.Uint32(b)))
+		}
+		p.str("]")
+	default:
+		p.quote(b, len(b), p.opt.strLen())
+	}
+}
+
+// date prints a remark with a time of day in UTC, /* 2022-04-21T15:44:12Z */,
+// for times other than the epoch.
+func (p *printer) date(sec, nsec int64) {
+	if sec == 0 && nsec == 0 {
+		return
+	}
+	t := time.Unix(sec, nsec).UTC()
+	p.str(" /* ")
+	p.b = t.AppendFormat(p.b, "2006-01-02T15:04:05")
+	if nsec != 0 {
+		p.b = t.AppendFormat(p.b, ".000000000")
+	}
+	p.str("+0000 */")
+}
