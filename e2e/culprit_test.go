@@ -100,7 +100,7 @@ type recording struct {
 // record runs r under `culprit run -q`, which prints nothing of its own.
 func record(t *testing.T, s *stage.Stage, r stage.Run, flags ...string) recording {
 	t.Helper()
-	dir := s.Path("out")
+	dir := s.Path(".culprit") // a name that no program under test uses
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,8 @@ func checkVerdict(t *testing.T, c Case, rec recording) {
 	case c.Signal != 0 && r.Exit.Signal == "":
 		t.Errorf("report's exit has no signal, want %v", c.Signal)
 	case c.Signal == 0 && (r.Exit.Code == nil || *r.Exit.Code != c.Code):
-		t.Errorf("report's exit code %v, want %d", r.Exit.Code, c.Code)
+		b, _ := json.Marshal(r.Exit)
+		t.Errorf("report's exit %s, want code %d", b, c.Code)
 	}
 	if v.Cause != c.Cause {
 		t.Errorf("cause %s, want %s", v.Cause, c.Cause)
