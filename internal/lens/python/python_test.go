@@ -106,7 +106,7 @@ type run struct {
 }
 
 func baseEnv() []string {
-	env := []string{}
+	env := []string{"PYTHONDONTWRITEBYTECODE=1"}
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "PYTHON") && !strings.HasPrefix(e, "CULPRIT") && !strings.HasPrefix(e, "SSLKEYLOG") {
 			env = append(env, e)
