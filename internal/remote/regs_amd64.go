@@ -1,6 +1,10 @@
 package remote
 
-import "golang.org/x/sys/unix"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // registers are those of a thread on x86-64, of 32-bit programs too.
 type registers struct{ unix.PtraceRegs }
@@ -8,11 +12,22 @@ type registers struct{ unix.PtraceRegs }
 // compatCS is __USER32_CS (asm/segment.h): the code segment of 32-bit code.
 const compatCS = 0x23
 
-func (r *registers) get(tid int) error { return unix.PtraceGetRegs(tid, &r.PtraceRegs) }
-func (r *registers) set(tid int) error { return unix.PtraceSetRegs(tid, &r.PtraceRegs) }
-func (r *registers) pc() uint64        { return r.Rip }
-func (r *registers) sp() uint64        { return r.Rsp }
-func (r *registers) compat() bool      { return r.Cs == compatCS }
+// PTRACE_GETREGS has the 64-bit layout for 32-bit programs too, unlike
+// PTRACE_GETREGSET, which is what x/sys uses.
+func (r *registers) get(tid int) error { return r.request(unix.PTRACE_GETREGS, tid) }
+func (r *registers) set(tid int) error { return r.request(unix.PTRACE_SETREGS, tid) }
+
+func (r *registers) request(req uintptr, tid int) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, req, uintptr(tid), 0, uintptr(unsafe.Pointer(&r.PtraceRegs)), 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+func (r *registers) pc() uint64   { return r.Rip }
+func (r *registers) sp() uint64   { return r.Rsp }
+func (r *registers) compat() bool { return r.Cs == compatCS }
 func (r *registers) result() int64 {
 	if r.compat() {
 		return int64(int32(r.Rax))

@@ -58,7 +58,7 @@ func Begin(tid int) (*Thread, error) {
 	instr := t.saved.instruction()
 	t.text = make([]byte, len(instr))
 	if err := peek(tid, t.saved.pc(), t.text); err != nil {
-		return nil, fmt.Errorf("read text of %d: %w", tid, err)
+		return nil, fmt.Errorf("read text of %d at %#x: %w", tid, t.saved.pc(), err)
 	}
 	all := ^uint64(0)
 	if err := sigmask(ptraceSetSigmask, tid, &all); err != nil {

@@ -152,6 +152,9 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 	if t == nil {
 		// Stopped for the first time, or dead, before its parent's event.
 		r.held[tid] = status
+		if r.kills || len(r.tasks) == 0 {
+			r.orphans()
+		}
 		return
 	}
 	if !st.Stopped() {
@@ -278,34 +281,31 @@ func sameFiles(a, b int32) bool {
 	return e == 0 && v == 0
 }
 
-// orphans takes in the tasks whose parent died before it could tell of them.
+// orphans takes in the tasks whose parent was killed before it could tell of
+// them: those whose parent process is not traced any more.
 func (r *Recorder) orphans() {
 	for tid, status := range r.held {
-		tgid, ppid, ok := family(tid)
-		if !ok {
-			if !unix.WaitStatus(status).Stopped() {
+		last := len(r.tasks) == 0 // nobody is left to tell
+		if !unix.WaitStatus(status).Stopped() {
+			if last {
 				delete(r.held, tid)
 			}
 			continue
 		}
-		delete(r.held, tid)
+		tgid, ppid, ok := family(tid)
+		if !ok {
+			continue // killed: its wait status follows
+		}
 		p := r.procs[tgid]
-		parent := r.procs[ppid]
-		var f *files
-		for _, t := range r.tasks {
-			if t.proc == p {
-				f = t.files
-				break
-			}
-			if parent != nil && t.proc == parent {
-				f = t.files.clone()
-			}
+		if !last && (p != nil || r.procs[ppid] != nil) {
+			continue
 		}
-		if f == nil {
-			f = newFiles()
-		}
+		delete(r.held, tid)
+		f := newFiles()
 		if p == nil {
 			p = r.newProcess(tgid)
+		} else if t := r.tasks[tgid]; t != nil {
+			f = t.files
 		}
 		t := r.newTask(tid, p, f)
 		if !r.pass {
@@ -394,6 +394,7 @@ func (r *Recorder) ended(t *task, status uint32) {
 		}
 		close(r.rootGone)
 	}
+	r.kills = r.kills || unix.WaitStatus(status).Signaled()
 	if len(r.held) > 0 {
 		r.orphans()
 	}

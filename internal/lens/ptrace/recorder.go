@@ -46,6 +46,7 @@ type Recorder struct {
 	started bool // the SIGCONT that starts the target has been swallowed
 	pass    bool // no longer recording
 	exited  bool // the root program is gone
+	kills   bool // a process was killed: children may stop whose parent cannot tell of them
 	tasks   map[int32]*task
 	procs   map[int32]*process
 	held    map[int32]uint32 // wait status of tasks whose parent's event is still to come

@@ -3,6 +3,7 @@ package ptrace
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,16 +20,20 @@ func TestPeekAtFailedWrite(t *testing.T) {
 	for _, mode := range []string{"answer-unix", "answer-tcp"} {
 		t.Run(mode, func(t *testing.T) {
 			r := record(t, Options{}, prog(t), mode)
-			peeks, _ := of[*event.Peek](r)
-			if len(peeks) == 0 || peeks[0].When != "write-failed" || string(peeks[0].Data) != refusal ||
+			peeks := client(r)
+			if len(peeks) != 1 || peeks[0].When != "write-failed" || string(peeks[0].Data) != refusal ||
 				peeks[0].Queued != uint32(len(refusal)) || !strings.HasPrefix(peeks[0].Link, "socket:[") {
 				t.Fatalf("peeks %+v", peeks)
 			}
-			if n := len(peeks); n > 2 { // the two ends of it, not one for each failed write
-				t.Errorf("%d peeks", n)
-			}
 		})
 	}
+}
+
+// client returns the looks at the client's queue; the server has a request in
+// its own when it closes. One look serves all failed writes.
+func client(r run) []*event.Peek {
+	all, _ := of[*event.Peek](r)
+	return slices.DeleteFunc(all, func(p *event.Peek) bool { return p.Queued == uint32(len("POST / HTTP/1.1\r\n")) })
 }
 
 // Data and error wait together; looking at close takes neither.
@@ -49,8 +54,8 @@ func TestPeekKeepsError(t *testing.T) {
 
 func TestPeekLimit(t *testing.T) {
 	r := record(t, Options{MaxPeek: 5}, prog(t), "answer-tcp")
-	peeks, _ := of[*event.Peek](r)
-	if len(peeks) == 0 || string(peeks[0].Data) != refusal[:5] || peeks[0].Queued != uint32(len(refusal)) {
+	peeks := client(r)
+	if len(peeks) != 1 || string(peeks[0].Data) != refusal[:5] || peeks[0].Queued != uint32(len(refusal)) {
 		t.Errorf("peeks %+v", peeks)
 	}
 }
