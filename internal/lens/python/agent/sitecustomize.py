@@ -24,9 +24,11 @@ def _culprit():
         elif 't' in getattr(sys, 'abiflags', ''):
             why = 'python-free-threaded'
         if why:
-            fd = os.open('%s/python-%d.note' % (run, os.getpid()), os.O_WRONLY | os.O_CREAT, 0o600)
+            note = '%s/python-%d.note' % (run, os.getpid())
+            fd = os.open(note + '.new', os.O_WRONLY | os.O_CREAT, 0o600)
             os.write(fd, ('%s %d.%d.%d %s' % (why, v[0], v[1], v[2], sys.executable)).encode('utf-8'))
             os.close(fd)
+            os.rename(note + '.new', note)
             return
         import marshal
         # Compiling takes longer than the whole start, so the first process of a
