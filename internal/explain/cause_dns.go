@@ -119,8 +119,8 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 	if line := c.said("not resolve", "name resolution", "Name or service not known", "Could not resolve", "Unknown host", "ENOTFOUND", "EAI_AGAIN"); line != nil && len(f.Links) == 0 {
 		f.Links = append(f.Links, Link{"error text", line.Text, wText})
 	}
-	if c.nearEnd(q.proc, at.Time) || !c.connectedAfter(q.proc, at) {
-		f.Links = append(f.Links, Link{"last", "nothing was connected to after it", wLast})
+	if !c.connectedAfter(q.proc, at) {
+		f.Links = append(f.Links, c.linkLast(q.proc, at.Time, wLast, "nothing was connected to after it")...)
 	}
 	for _, l := range q.asks[:min(len(q.asks), 4)] {
 		f.Evidence = append(f.Evidence, lookupEvidence(l))

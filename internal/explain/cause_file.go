@@ -55,7 +55,7 @@ var fileError = Cause{
 			if name == "" && call.Desc != nil {
 				name = call.Desc.Path
 			}
-			if name == "" || probing(call, e) || c.foundLater(call, name) {
+			if name == "" || strings.Contains(name, ":/") || probing(call, e) || c.foundLater(call, name) {
 				continue
 			}
 			f := Finding{Cause: kind.cause, Side: Local, Proc: call.Proc, Title: fmt.Sprintf(kind.title, name),
@@ -117,36 +117,70 @@ func opens(call *timeline.Call) bool {
 	return false
 }
 
-// linkPath ties a failed call by the name that the program would have told.
+// linkPath ties a failed call by the name that the program would have told. A
+// file's base name may be a common word, so it counts only beside the error's
+// text or in quotes.
 func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 	var links []Link
 	if l, ok := c.raisedFrom(call); ok {
 		links = append(links, l)
 	}
-	needles := []string{name}
-	if given, _ := call.Decode().Path(); given != "" && len(given) > 3 {
-		needles = append(needles, given)
-	}
-	b := path.Base(name)
 	text := call.Errno().Text()
-	switch l := c.saidAfter(call, needles...); {
+	given, _ := call.Decode().Path()
+	switch l := c.saidPath(call, name, given, text); {
 	case l != nil:
 		links = append(links, Link{"said", l.Text, wSaid})
 	default:
-		if l := c.saidAfter(call, b); l != nil && len(b) > 3 && strings.Contains(l.Text, b) {
-			w := wText
-			if strings.Contains(l.Text, text) {
-				w = wSaid
-			}
-			links = append(links, Link{"said", l.Text, w})
-		} else if l := c.saidAfter(call, text); l != nil && c.lastWith(call) {
+		if l := c.saidAfter(call, text); l != nil && c.lastWith(call) {
 			links = append(links, Link{"error text", l.Text, wText})
 		}
 	}
-	if len(links) == 0 && failed(call.Proc) && opens(call) && c.lastOpen(call) {
-		links = append(links, Link{"last", "the last thing that the process tried before its end", wLast})
+	if len(links) == 0 && failed(call.Proc) && opens(call) {
+		links = append(links, c.linkLast(call.Proc, call.Leave(), wProbe, "the last thing that the process tried before its end")...)
 	}
 	return links
+}
+
+// saidPath finds the newest of the last words, spoken after the call, that
+// name the path: in full, as the program gave it, or by its base name with the
+// error's text or quotes beside it.
+func (c *Case) saidPath(call *timeline.Call, name, given, text string) *timeline.Line {
+	b := path.Base(name)
+	for i := len(c.Words) - 1; i >= 0; i-- {
+		l := c.Words[i]
+		if l.Time < call.Enter {
+			break
+		}
+		switch {
+		case strings.Contains(l.Text, name) && strings.Contains(name, "/"),
+			len(given) > 3 && strings.Contains(given, "/") && hasPath(l.Text, given),
+			hasPath(l.Text, b) && strings.Contains(l.Text, text),
+			len(b) > 2 && (strings.Contains(l.Text, "'"+b+"'") || strings.Contains(l.Text, "\""+b+"\"") || strings.Contains(l.Text, "`"+b+"'") || strings.Contains(l.Text, "\u2018"+b+"\u2019")):
+			return l
+		}
+	}
+	return nil
+}
+
+// hasPath reports whether a text holds a path that nothing continues on either
+// side: not a part of a longer path or URL.
+func hasPath(text, name string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 || name == "" {
+			return false
+		}
+		i += from
+		j := i + len(name)
+		if (i == 0 || !pathByte(text[i-1])) && (j == len(text) || !pathByte(text[j]) || text[j] == '.' && (j+1 == len(text) || text[j+1] == ' ')) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
+func pathByte(b byte) bool {
+	return alnum(b) || b == '/' || b == '-' || b == '.' || b == '+' || b == '~'
 }
 
 // lastWith reports whether no later call of the process failed with the same errno.
@@ -157,17 +191,6 @@ func (c *Case) lastWith(call *timeline.Call) bool {
 		}
 	}
 	return true
-}
-
-// lastOpen reports whether the process opened nothing after the call, and
-// ended soon.
-func (c *Case) lastOpen(call *timeline.Call) bool {
-	for _, o := range call.Proc.Calls {
-		if o.Enter > call.Enter && opens(o) {
-			return false
-		}
-	}
-	return c.nearEnd(call.Proc, call.Leave())
 }
 
 func fileNext(cause, name string, call *timeline.Call) []string {

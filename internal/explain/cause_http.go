@@ -141,7 +141,7 @@ func (c *Case) linkStatus(conn *timeline.Conn, x *timeline.Exchange, status int,
 		}
 	}
 	if c.lastConn(conn) && x == conn.HTTP[len(conn.HTTP)-1] {
-		links = append(links, Link{"last", "the last answer before the end", wLast})
+		links = append(links, c.linkLast(conn.Proc, x.Response.Head.Time, wLast, "the last answer before the end")...)
 	}
 	return links
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"culprit/internal/event"
 	"culprit/internal/timeline"
 )
 
@@ -54,7 +55,7 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 	}
 	fatal, ours, ended := t.Fatal()
 	alert := fatal.Name
-	if t.Done && !(ended && ours && certAlert(alert)) {
+	if t.Used && !(ended && ours && certAlert(alert)) {
 		if alert == "certificate_required" && !ours {
 			f.Cause = "tls-client-cert-required"
 			f.Title = fmt.Sprintf("%s wants a client certificate", conn.Peer())
@@ -82,8 +83,8 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 		f.Next = []string{"let client and server agree on a TLS version and cipher suite (server's TLS settings, or the client's minimum)"}
 		return f, true
 	}
-	if len(t.Chain) == 0 {
-		return f, false
+	if len(t.Chain) == 0 || t.Done && t.Chain[0].Matches(nameOf(conn)) && !c.outdated(conn) {
+		return f, false // went away for a reason of its own
 	}
 	return c.certificate(f, conn, alert)
 }
@@ -101,22 +102,13 @@ func certAlert(name string) bool {
 // issuer is not trusted is what remains, and what an alert or the program says.
 func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Finding, bool) {
 	leaf := conn.TLS.Chain[0]
-	at := time.Unix(0, c.T.Header.Wall+int64(conn.Opened-c.T.Start)).UTC()
-	name := conn.TLS.SNI
-	if name == "" {
-		name = hostOf(conn)
-	}
+	at := c.wall(conn.Opened)
+	name := nameOf(conn)
 	f.Facts = append(f.Facts, Fact{"subject", leaf.Subject}, Fact{"issuer", leaf.Issuer},
 		Fact{"not_before", leaf.NotBefore.Format(time.DateOnly)}, Fact{"not_after", leaf.NotAfter.Format(time.DateOnly)})
 	f.Evidence = append(f.Evidence, Evidence{"wire", conn.TLS.CertAt, fmt.Sprintf("certificate %s, issued by %s, for %s, valid %s to %s",
 		leaf.Subject, leaf.Issuer, strings.Join(leaf.Names, " "), leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))})
-	old := -1
-	for i, x := range conn.TLS.Chain {
-		if at.After(x.NotAfter) {
-			old = i
-			break
-		}
-	}
+	old := expired(conn, at)
 	verify := c.verifyCode(conn)
 	switch {
 	case old >= 0 && verify != "62":
@@ -149,6 +141,35 @@ func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Findin
 		f.Next = []string{"if " + root + " is your own authority, add its certificate to the store that the program uses (SSL_CERT_FILE, --cacert, update-ca-certificates)"}
 	}
 	return f, true
+}
+
+// nameOf is the name that the client holds the certificate against.
+func nameOf(conn *timeline.Conn) string {
+	if conn.TLS.SNI != "" {
+		return conn.TLS.SNI
+	}
+	return hostOf(conn)
+}
+
+// expired returns the index of the first certificate of the chain whose time is
+// over, -1 when all are in date.
+func expired(conn *timeline.Conn, at time.Time) int {
+	for i, x := range conn.TLS.Chain {
+		if !x.NotAfter.IsZero() && at.After(x.NotAfter) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *Case) outdated(conn *timeline.Conn) bool {
+	at := c.wall(conn.Opened)
+	return expired(conn, at) >= 0 || at.Before(conn.TLS.Chain[0].NotBefore)
+}
+
+// wall is the time of day of an event.
+func (c *Case) wall(at event.Time) time.Time {
+	return time.Unix(0, c.T.Header.Wall+int64(at-c.T.Start)).UTC()
 }
 
 // verifyCode is OpenSSL's verify result as Python's SSLCertVerificationError

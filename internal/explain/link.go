@@ -17,7 +17,9 @@ const (
 	wRaised   = 0.95 // an exception tied to the end was made from it
 	wWrapped  = 0.97 // per step from an exception to the one it was made for
 	wText     = 0.75 // the last words hold the error's text but not the thing
-	wLast     = 0.55 // the last trouble of its process, nothing but cleaning up after it
+	wStatus   = 0.9  // the program's exit status means this kind of trouble, by its manual
+	wLast     = 0.75 // the last trouble of its process, nothing but cleaning up after it
+	wProbe    = 0.55 // the same for a file: many are looked for and not needed
 	wUnread   = 0.9  // an answer that lay unread when the connection broke
 	wPresent  = 0.1  // it happened
 )
@@ -28,6 +30,9 @@ const threshold = 0.4
 // judge works out a finding's weight and grade from its links and the share of
 // the process in which it happened. Independent links add up as probabilities.
 func (c *Case) judge(f *Finding) {
+	if l, ok := statusLink(f); ok {
+		f.Links = append(f.Links, l)
+	}
 	miss := 1.0
 	for _, l := range f.Links {
 		miss *= 1 - l.Weight
@@ -186,7 +191,13 @@ func (c *Case) linkConn(conn *timeline.Conn) []Link {
 		}
 	}
 	if c.lastConn(conn) {
-		links = append(links, Link{"last", "the last connection before the end", wLast})
+		at := conn.Opened
+		if conn.Failed != nil {
+			at = conn.Failed.Leave()
+		} else if n := len(conn.Calls); n > 0 {
+			at = conn.Calls[n-1].Leave()
+		}
+		links = append(links, c.linkLast(conn.Proc, at, wLast, "the last connection before the end")...)
 	}
 	return links
 }
@@ -235,7 +246,7 @@ func (c *Case) connOf(e *timeline.Exception) *timeline.Conn {
 // this one.
 func (c *Case) lastConn(conn *timeline.Conn) bool {
 	for _, o := range c.T.Conns {
-		if o != conn && o.Proc == conn.Proc && o.Remote.IsValid() && o.Opened > conn.Opened && o.Stream() {
+		if o != conn && o.Proc == conn.Proc && o.Opened > conn.Opened && o.Stream() && (o.Remote.IsValid() || o.Errno == 0) {
 			return false
 		}
 	}
@@ -262,8 +273,57 @@ func firstLine(s string) string {
 	return s
 }
 
-// lastTrouble reports whether at is later than every other failed call of the
-// process that a program reports on, close to its end.
-func (c *Case) nearEnd(p *timeline.Process, at event.Time) bool {
-	return c.end(p)-at < 1e9
+// aftermath counts what a process and its later children achieved after a
+// moment: files opened, connections made, programs started. Cleaning up and
+// telling the user do not count. A trouble after which much was achieved was
+// most likely coped with.
+func (c *Case) aftermath(p *timeline.Process, at event.Time) int {
+	n := 0
+	for i := len(p.Calls) - 1; i >= 0 && p.Calls[i].Enter >= at; i-- {
+		if call := p.Calls[i]; call.Raw.Ret >= 0 && call.Raw.Flags&event.Unfinished == 0 && achieves(call) {
+			n++
+		}
+	}
+	for _, k := range p.Kids {
+		if k.Start > at {
+			n++
+		}
+	}
+	return n
+}
+
+func achieves(call *timeline.Call) bool {
+	switch call.Name() {
+	case "connect", "execve", "accept4", "accept":
+		return true
+	case "open", "openat", "openat2", "creat", "rename", "renameat", "renameat2", "mkdir":
+		return !furniture(call.Path)
+	}
+	return false
+}
+
+// furniture tells the files that a program opens in order to speak or to end,
+// not to do its work.
+func furniture(path string) bool {
+	for _, part := range []string{"/locale/", "/gconv", "/terminfo/", ".so", "/dev/null", "/dev/tty", "/proc/self/", "/zoneinfo/", "/etc/localtime", "/i18n/"} {
+		if strings.Contains(path, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// linkLast ties a trouble by what came after it: nothing, or so little that it
+// may still be the reason.
+func (c *Case) linkLast(p *timeline.Process, at event.Time, w float64, what string) []Link {
+	if !failed(p) && p.Ended && p != c.T.Root {
+		return nil
+	}
+	for n := c.aftermath(p, at); n > 0 && w > 0.05; n-- {
+		w *= 0.8
+	}
+	if w < 0.1 {
+		return nil
+	}
+	return []Link{{"last", what, w}}
 }

@@ -76,6 +76,8 @@ func (b *builder) effects(c *Call) {
 		}
 	case "connect":
 		b.connect(c)
+	case "getsockopt":
+		b.socketError(c)
 	case "chdir":
 		if ok && c.Path != "" {
 			p.Cwd = c.Path
@@ -98,6 +100,23 @@ const (
 	sockDgram         = 2
 	atFdcwd           = -100
 )
+
+// socketError takes note of an error that the program fetched with
+// getsockopt(SO_ERROR): how a connect(2) that was in progress ended.
+func (b *builder) socketError(c *Call) {
+	const solSocket, soError = 1, 4
+	a := &c.Raw.Args
+	if c.Desc == nil || c.Desc.Conn == nil || c.Raw.Ret != 0 || a[1] != solSocket || a[2] != soError {
+		return
+	}
+	for _, m := range c.Raw.Mem {
+		if m.At == event.Leave && m.Addr == a[3] && len(m.Data) >= 4 {
+			if e := sysabi.Errno(le32(m.Data)); e != 0 && !transient(e) {
+				c.Desc.Conn.fail(c, e)
+			}
+		}
+	}
+}
 
 func (b *builder) dup(c *Call, ok bool, fd int32, cloexec bool) {
 	if !ok {

@@ -23,6 +23,7 @@ type TLS struct {
 	Alerts     []Alert
 	Data       []Segment // plaintext
 	Done       bool      // both sides' Finished were seen, or application data flowed
+	Used       bool      // the client sent application data: it was content with the server
 	NoKeys     string    // why it was not decrypted, "" when it was
 	NotTLS     string    // protocol that the peer spoke instead, "" when it spoke TLS
 	NotTLSHead string    // its first bytes
@@ -74,6 +75,7 @@ func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
 				t.Data = append(t.Data, piece(segments, o))
 				if _, plain := m.(tls.Plain); !plain {
 					t.Done = true
+					t.Used = t.Used || o.Dir == dissect.ToServer
 				}
 			case *tls.ClientHello:
 				t.SNI = m.ServerName
