@@ -47,7 +47,7 @@ func TestSame(t *testing.T) {
 		{"optimized", []string{"-OO", script("same_uncaught.py")}},
 		{"missing", []string{script("no_such_script.py")}},
 		{"syntax", []string{"-c", "x = ("}},
-		{"module", []string{"-m", "json.tool", "/nonexistent"}},
+		{"module", []string{"-m", "json.tool", "/proc/no-such"}},
 		{"stdin", []string{"-"}},
 		{"isolated", []string{"-I", "-c", "1/0"}},
 	}
@@ -155,7 +155,7 @@ func TestProcesses(t *testing.T) {
 		}
 		var sub bool
 		for _, x := range all[*stream.Raised](r) {
-			sub = sub || x.Attr("filename") == "/nonexistent/sub"
+			sub = sub || x.Attr("filename") == "/proc/no-such/sub"
 		}
 		if !sub {
 			t.Errorf("the subprocess's exception is missing: %q", r.types())
@@ -227,7 +227,7 @@ func TestKinds(t *testing.T) {
 		attr("SyntaxError", "filename", "bad.py")
 		attr("json.decoder.JSONDecodeError", "pos", int64(6))
 		attr("subprocess.CalledProcessError", "returncode", int64(1))
-		attr("FileNotFoundError", "filename", "/nonexistent/file")
+		attr("FileNotFoundError", "filename", "/proc/no-such/file")
 		attr("urllib.error.HTTPError", "code", int64(413))
 		for _, x := range all[*stream.Raised](r) {
 			if strings.Contains(x.Text, "abcdef") || strings.Contains(x.Text, "pw@") {

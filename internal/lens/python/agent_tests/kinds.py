@@ -10,7 +10,7 @@ quiet(lambda: b'ab\xff\xfe'.decode())
 quiet(lambda: compile('x = (', 'bad.py', 'exec'))
 quiet(lambda: json.loads('{"a": }'))
 quiet(lambda: subprocess.run(['false', 'x'], check=True))
-quiet(lambda: open('/nonexistent/file'))
+quiet(lambda: open('/proc/no-such/file'))
 quiet(lambda: open('/tmp/\udcff/\ud800'))
 quiet(lambda: int('7' * 5000) + 'x')
 import urllib.error, urllib.request

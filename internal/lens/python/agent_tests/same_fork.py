@@ -19,5 +19,5 @@ if __name__ == '__main__':
         print(p.map(child, ['a']), flush=True)
     p = multiprocessing.get_context('fork').Process(target=child, args=('b',))
     p.start(); p.join()
-    print(subprocess.run([sys.executable, '-c', 'import sys; sys.exit(open("/nonexistent/sub"))'], stderr=subprocess.DEVNULL).returncode)
+    print(subprocess.run([sys.executable, '-c', 'import sys; sys.exit(open("/proc/no-such/sub"))'], stderr=subprocess.DEVNULL).returncode)
     print(subprocess.run([sys.executable, '-I', '-c', 'print(1)'], preexec_fn=lambda: None).returncode)
