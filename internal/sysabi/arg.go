@@ -73,6 +73,10 @@ type Arg struct {
 	st     *layout
 	array  bool // print [..] around st
 	reg    int8 // its register plus 1, when that is not its index in the list
+	swap   bool // KindEnum: in network byte order, 16 bits: printed as htons(..)
+	asInt  bool // KindBuffer: four bytes are an int
+	whole  bool // KindEnumFlags: without a name for the enum, flags are not taken out of it
+	hexed  bool // KindBuffer: bytes that are no text, printed in hex
 	onIntr bool // filled only when a signal interrupts the call
 	split  bool // KindOffset: two registers, low half first, where pointers have 4 bytes
 }
@@ -228,6 +232,9 @@ func (c Call) retNone() Call  { c.ret = retNone; return c }
 
 // never says that the call has no errors: its result is a plain value.
 func (c Call) never() Call { c.noError = true; return c }
+
+// returns says that the kind of the result depends on the arguments.
+func (c Call) returns(f func(*[6]uint64) retKind) Call { c.retVary = f; return c }
 
 // through says that data flows through descriptor argument i.
 func (c Call) through(i int8) Call { c.data = i + 1; return c }

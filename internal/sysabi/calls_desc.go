@@ -13,8 +13,8 @@ var callsDesc = []Call{
 	def("preadv2", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
 	def("pwritev2", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
 	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutOff), size("count")).through(0),
-	def("copy_file_range", Desc, fdArg("fd_in"), structInOut("off_in", layoutOff), fdArg("fd_out"), structInOut("off_out", layoutOff), size("len"), hex("flags")).through(2),
-	def("splice", Desc, fdArg("fd_in"), structInOut("off_in", layoutOff), fdArg("fd_out"), structInOut("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
+	def("copy_file_range", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), hex("flags")).through(2),
+	def("splice", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
 	def("tee", Desc, fdArg("fd_in"), fdArg("fd_out"), size("len"), flags("flags", setSplice)).through(1),
 	def("vmsplice", Desc, fd, iovIn("iov", 2), size("nr_segs"), flags("flags", setSplice)).through(0),
 	def("lseek", Desc, fd, offset("offset"), enum("whence", setWhence)),
@@ -25,7 +25,7 @@ var callsDesc = []Call{
 	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setOpenFlagBits)).retFD(),
 	def("pipe", Desc, structOut("pipefd", layoutPair)),
 	def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
-	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).remark(fcntlRemark),
+	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
 	def("ioctl", Desc, fd, Arg{Name: "request", kind: KindIoctl}, hex("argp")).varies(ioctlArgs),
 	def("flock", Desc, fd, flags("operation", setFlock)),
 	def("fsync", Desc, fd),
@@ -62,7 +62,7 @@ var (
 	fcntlFDFlag = fcntlWith(flags("arg", setFDFlags))
 	fcntlStatus = fcntlWith(flags("arg", setOpenFlags))
 	fcntlFlock  = fcntlWith(structIn("lock", layoutFlock))
-	fcntlGetlk  = fcntlWith(structInOut("lock", layoutFlockChange))
+	fcntlGetlk  = fcntlWith(structOut("lock", layoutFlock))
 	fcntlSig    = fcntlWith(sig("arg"))
 	fcntlLease  = fcntlWith(enum("arg", setLockCmds))
 	fcntlNotify = fcntlWith(flags("arg", setNotify))
@@ -74,8 +74,6 @@ var (
 )
 
 func fcntlWith(a Arg) []Arg { return []Arg{fd, enum("cmd", setFcntlCmds), a} }
-
-var layoutFlockChange = &layout{32, 16, layoutFlock.print, true}
 
 var layoutOwner = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("{type=")
@@ -156,4 +154,15 @@ func fcntlRemark(p *printer) {
 			p.str(SignalName(int(v)))
 		}
 	}
+}
+
+// fcntlResult tells descriptors and sets of flags from numbers.
+func fcntlResult(r *[6]uint64) retKind {
+	switch uint32(r[1]) {
+	case fDupFD, fDupFDCloexec:
+		return retFD
+	case fGetFD, fGetFL, fGetSeals, fGetLease:
+		return retFlags
+	}
+	return retInt
 }

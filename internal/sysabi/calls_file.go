@@ -27,8 +27,8 @@ var callsFile = []Call{
 	def("mkdir", File, pathname, mode("mode")),
 	def("mkdirat", File|Desc, dirfd, pathname, mode("mode")),
 	def("rmdir", File, pathname),
-	def("mknod", File, pathname, mode("mode"), dev("dev")).varies(mknodArgs),
-	def("mknodat", File|Desc, dirfd, pathname, mode("mode"), dev("dev")).varies(mknodatArgs),
+	def("mknod", File, pathname, fileMode, dev("dev")).varies(mknodArgs),
+	def("mknodat", File|Desc, dirfd, pathname, fileMode, dev("dev")).varies(mknodatArgs),
 	def("chdir", File, pathname),
 	def("fchdir", Desc, fd),
 	def("getcwd", File, strOut("buf", argNUL), size("size")),
@@ -63,6 +63,9 @@ var callsFile = []Call{
 	def("fanotify_mark", Desc|File, fdArg("fanotify_fd"), flags("flags", setFanMark), flags("mask", setFanMask), dirfd, pathname),
 }
 
+// fileMode is a mode with a file type.
+var fileMode = Arg{Name: "mode", kind: KindMode, set: setFileTypes}
+
 // argNUL says that a string's result counts the NUL byte at its end.
 const argNUL = 0xff
 
@@ -81,7 +84,7 @@ var layoutMountAttr = &layout{32, 32, func(p *printer, b []byte) {
 var (
 	argsOpen   = []Arg{pathname, flags("flags", setOpenFlags), mode("mode")}
 	argsOpenat = []Arg{dirfd, pathname, flags("flags", setOpenFlags), mode("mode")}
-	argsMknod  = []Arg{dirfd, pathname, mode("mode"), dev("dev")}
+	argsMknod  = []Arg{dirfd, pathname, fileMode, dev("dev")}
 	argsMount  = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags), ptr("data")}
 )
 

@@ -37,7 +37,7 @@ var variantsI386 = []Call{
 	def("ftruncate64", Desc, fd, offset("length").halves()),
 	def("truncate", File, pathname, long("length")),
 	def("ftruncate", Desc, fd, long("length")),
-	def("fcntl64", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntl64Args).remark(fcntlRemark),
+	def("fcntl64", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntl64Args).returns(fcntlResult).remark(fcntlRemark),
 	def("fallocate", Desc, fd, flags("mode", setFalloc), offset("offset").halves(), offset("len").halves().at(4)),
 	def("fadvise64", Desc, fd, offset("offset").halves(), size("len").at(3), enum("advice", setAdvise).at(4)),
 	def("fadvise64_64", Desc, fd, offset("offset").halves(), offset("len").halves().at(3), enum("advice", setAdvise).at(5)),
@@ -110,7 +110,7 @@ var variantsI386 = []Call{
 
 var (
 	fcntl64Flock = fcntlWith(structIn("lock", layoutFlock64))
-	fcntl64Getlk = fcntlWith(structInOut("lock", &layout{32, 24, layoutFlock64.print, true}))
+	fcntl64Getlk = fcntlWith(structOut("lock", layoutFlock64))
 	futex64Wait  = futexWith(structIn("timeout", layoutTimespec64))
 	futex64Bits  = futexWith(structIn("timeout", layoutTimespec64), ptr("uaddr2"), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset})
 )

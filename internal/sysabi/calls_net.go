@@ -25,11 +25,12 @@ var callsNet = []Call{
 var (
 	sockfd    = fdArg("sockfd")
 	sockLevel = enum("level", setSockLevels)
-	sockType  = enumFlags("type", 0xf, setSockTypes, setSockFlags)
+	sockType  = Arg{Name: "type", kind: KindEnumFlags, lowM: 0xf, low: setSockTypes, set: setSockFlags, whole: true}
 
 	socketPlain   = []Arg{enum("domain", setFamilies), sockType, num("protocol")}
 	socketInet    = []Arg{enum("domain", setFamilies), sockType, enum("protocol", setInetProtocols)}
 	socketNetlink = []Arg{enum("domain", setFamilies), sockType, enum("protocol", setNetlinkProtocols)}
+	socketPacket  = []Arg{enum("domain", setFamilies), sockType, Arg{Name: "protocol", kind: KindEnum, set: setEtherProtocols, swap: true}}
 	pairPlain     = []Arg{enum("domain", setFamilies), sockType, num("protocol"), structOut("sv", layoutPair)}
 )
 
@@ -39,6 +40,8 @@ func socketArgs(r *[6]uint64) []Arg {
 		return socketInet
 	case AFNetlink:
 		return socketNetlink
+	case AFPacket:
+		return socketPacket
 	}
 	return socketPlain
 }
@@ -49,70 +52,55 @@ func socketpairArgs(*[6]uint64) []Arg { return pairPlain }
 type optLayout uint8
 
 const (
-	optInt optLayout = iota
-	optBytes
-	optTimeval
+	optAny optLayout = iota // four bytes are an int, others a string
+	optInt
 	optLinger
 	optUcred
 	optErrno
-	optString
+	optNone // too short
 )
 
+// optionOf returns the names of a level's options and the layout of one.
 func optionOf(level, name uint32) (optLayout, *Set) {
 	switch level {
 	case solSocket:
 		switch name {
+		case 4: // SO_ERROR
+			return optErrno, setSockOptions
 		case 13: // SO_LINGER
 			return optLinger, setSockOptions
 		case 17: // SO_PEERCRED
 			return optUcred, setSockOptions
-		case 20, 21, 66, 67: // SO_RCVTIMEO, SO_SNDTIMEO, old and new
-			return optTimeval, setSockOptions
-		case 4: // SO_ERROR
-			return optErrno, setSockOptions
-		case 25: // SO_BINDTODEVICE
-			return optString, setSockOptions
-		case 26, 27, 31, 51: // filters, SO_PEERSEC
-			return optBytes, setSockOptions
+		case 20, 21, 66, 67, 25, 26, 27, 28, 31, 50, 51, 52, 59:
+			// timeouts, SO_BINDTODEVICE, filters, SO_PEERNAME, SO_PEERSEC, SO_PEERGROUPS
+			return optAny, setSockOptions
 		}
-		return optInt, setSockOptions
+		if setSockOptions.Name(uint64(name)) != "" {
+			return optInt, setSockOptions
+		}
+		return optAny, setSockOptions
 	case solIP:
-		if name >= 32 && name <= 48 { // memberships are structures
-			return optBytes, setIPOptions
-		}
-		return optInt, setIPOptions
-	case solIPv6:
-		if name == 20 || name == 21 || name >= 42 && name <= 48 {
-			return optBytes, setIPv6Options
-		}
-		return optInt, setIPv6Options
+		return optAny, setIPOptions
+	case solIPv6, solICMPv6:
+		return optAny, setIPv6Options
 	case solTCP:
-		switch name {
-		case 11, 13, 14, 29, 31, 33, 35, 38, 39, 40, 41: // TCP_INFO, TCP_CONGESTION, keys, TCP_ULP
-			if name == 13 || name == 31 {
-				return optString, setTCPOptions
-			}
-			return optBytes, setTCPOptions
-		}
-		return optInt, setTCPOptions
+		return optAny, setTCPOptions
 	case solUDP:
-		return optInt, setUDPOptions
+		return optAny, setUDPOptions
 	case solPacket:
-		return optBytes, setPacketOptions
+		return optAny, setPacketOptions
 	case solNetlink:
 		return optInt, setNetlinkOptions
 	case solTLS:
-		return optBytes, setTLSOptions
-	case solVsock:
-		return optBytes, setVsockOptions
+		return optAny, setTLSOptions
+	case solVsock, AFVsock:
+		return optAny, setVsockOptions
 	case solRaw:
-		return optBytes, setRawOptions
+		return optAny, setRawOptions
 	}
-	return optBytes, nil
+	return optAny, nil
 }
 
-// sockoptLists holds the argument lists of getsockopt or setsockopt, made once
-// for each set of names and layout.
 type sockoptKey struct {
 	set *Set
 	l   optLayout
@@ -123,47 +111,50 @@ var sockoptLevels = []*Set{
 	setNetlinkOptions, setTLSOptions, setVsockOptions, setRawOptions,
 }
 
+// The argument lists of setsockopt and getsockopt, one for each set of names
+// and layout.
 var (
-	setsockopts = sockopts(true)
-	getsockopts = sockopts(false)
+	setsockopts = sockopts(setValue, num("optlen"))
+	getsockopts = sockopts(getValue, lenInOut("optlen"))
 )
 
-func sockopts(set bool) map[sockoptKey][]Arg {
+func setValue(l optLayout) Arg {
+	switch l {
+	case optInt:
+		return structIn("optval", layoutInt)
+	case optLinger:
+		return structIn("optval", layoutLinger)
+	case optNone:
+		return ptr("optval")
+	}
+	a := bufIn("optval", 4)
+	a.asInt = true
+	return a
+}
+
+func getValue(l optLayout) Arg {
+	switch l {
+	case optInt:
+		return structOut("optval", layoutInt)
+	case optErrno:
+		return structOut("optval", layoutErrno)
+	case optLinger:
+		return structOut("optval", layoutLinger)
+	case optUcred:
+		return structOut("optval", layoutUcred)
+	}
+	return Arg{Name: "optval", kind: KindBuffer, dir: out, n: count{fromPtr, 4}, asInt: true}
+}
+
+func sockopts(value func(optLayout) Arg, length Arg) map[sockoptKey][]Arg {
 	m := make(map[sockoptKey][]Arg)
 	for _, names := range sockoptLevels {
-		for l := optInt; l <= optString; l++ {
-			name := enum("optname", names)
-			if names == nil {
-				name = hex("optname")
-			}
-			var val Arg
-			switch {
-			case set && l == optInt:
-				val = structIn("optval", layoutInt)
-			case set && l == optTimeval:
-				val = structIn("optval", layoutTimeval)
-			case set && l == optLinger:
-				val = structIn("optval", layoutLinger)
-			case set:
-				val = bufIn("optval", 4)
-			case l == optInt:
-				val = structOut("optval", layoutInt)
-			case l == optErrno:
-				val = structOut("optval", layoutErrno)
-			case l == optTimeval:
-				val = structOut("optval", layoutTimeval)
-			case l == optLinger:
-				val = structOut("optval", layoutLinger)
-			case l == optUcred:
-				val = structOut("optval", layoutUcred)
-			default:
-				val = Arg{Name: "optval", kind: KindBuffer, dir: out, n: count{fromPtr, 4}}
-			}
-			last := lenInOut("optlen")
-			if set {
-				last = num("optlen")
-			}
-			m[sockoptKey{names, l}] = []Arg{sockfd, sockLevel, name, val, last}
+		name := enum("optname", names)
+		if names == nil {
+			name = unum("optname")
+		}
+		for l := optAny; l <= optNone; l++ {
+			m[sockoptKey{names, l}] = []Arg{sockfd, sockLevel, name, value(l), length}
 		}
 	}
 	return m
@@ -171,8 +162,8 @@ func sockopts(set bool) map[sockoptKey][]Arg {
 
 func setsockoptArgs(r *[6]uint64) []Arg {
 	l, names := optionOf(uint32(r[1]), uint32(r[2]))
-	if n := uint32(r[4]); l == optInt && n < 4 || l == optLinger && n < 8 || l == optTimeval && n < 16 {
-		l = optBytes
+	if n := int32(r[4]); l == optInt && n < 4 || l == optLinger && n < 8 || n < 0 {
+		l = optNone
 	}
 	return setsockopts[sockoptKey{names, l}]
 }

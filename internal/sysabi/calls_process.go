@@ -23,7 +23,7 @@ var callsProcess = []Call{
 	def("set_tid_address", Process, ptr("tidptr")),
 	def("set_robust_list", Process, ptr("head"), size("len")),
 	def("get_robust_list", Process, num("pid"), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
-	def("rseq", Process, ptr("rseq"), unum("rseq_len"), flags("flags", setRseq), hex("sig")),
+	def("rseq", Process, ptr("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
 	def("rseq_slice_yield", Process),
 	def("unshare", Process, flags("flags", setUnshare)),
 	def("setns", Desc|Process, fd, flags("nstype", setSetns)),
@@ -39,7 +39,7 @@ var callsProcess = []Call{
 	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
 	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs),
 	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs),
-	def("personality", Process, hex("persona")),
+	def("personality", Process, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
 	def("getrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
 	def("setrlimit", Process, enum("resource", setResources), structIn("rlim", layoutRlimit)),
 	def("prlimit64", Process, num("pid"), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
@@ -231,4 +231,26 @@ func seccompArgs(r *[6]uint64) []Arg {
 		return seccompAction
 	}
 	return seccompStrict
+}
+
+var (
+	argsPersonality = []Arg{enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)}
+	argsPersonalGet = []Arg{hex("persona")}
+)
+
+// personality(0xffffffff) asks.
+func personalityArgs(r *[6]uint64) []Arg {
+	if uint32(r[0]) == 0xffffffff {
+		return argsPersonalGet
+	}
+	return argsPersonality
+}
+
+func personalityRemark(p *printer) {
+	v := uint64(uint32(p.s.Ret))
+	p.enum(setPersonality, v&0xff)
+	if v &^= 0xff; v != 0 {
+		p.str("|")
+		p.flags(&Set{Names: setPersonalityFlags.Names}, v)
+	}
 }

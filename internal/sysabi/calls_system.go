@@ -7,7 +7,7 @@ var callsSystem = []Call{
 	def("setdomainname", Other, bufIn("name", 1), size("len")),
 	def("sysinfo", Other, structOut("info", layoutSysinfo)),
 	def("syslog", Other, enum("type", setSyslog), ptr("bufp"), num("len")),
-	def("getrandom", Other, bufOut("buf", 1), size("buflen"), flags("flags", setGetrandom)),
+	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
 	def("reboot", Other, enum("magic", setReboot1), enum("magic2", setReboot2), enum("op", setReboot3), ptr("arg")),
 	def("bpf", Desc, enum("cmd", setBpfCmds), ptr("attr"), unum("size")),
 	def("perf_event_open", Desc, structIn("attr", layoutPerfAttr), num("pid"), num("cpu"), num("group_fd"), flags("flags", setPerfOpen)).retFD(),

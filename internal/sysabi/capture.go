@@ -2,6 +2,7 @@ package sysabi
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"culprit/internal/event"
 )
@@ -121,8 +122,12 @@ func (k *capture) arg(arg *Arg, addr uint64) {
 		case enter && arg.dir == in:
 			k.read(addr, min(int(uint32(k.reg(int(arg.n.v)))), maxSockaddr))
 		case !enter && arg.dir == out && !failed:
-			if n, ok := k.u32(k.reg(int(arg.n.v))); ok {
-				k.read(addr, min(int(n), maxSockaddr))
+			lenAt := k.reg(int(arg.n.v))
+			if n, ok := k.u32(lenAt); ok {
+				if p, ok := k.seen(lenAt, 4, event.Enter); ok {
+					n = min(n, binary.LittleEndian.Uint32(p)) // the room that there was
+				}
+				k.read(addr, int(min(n, maxSockaddr)))
 			}
 		}
 	case KindIovec:

@@ -2,6 +2,7 @@ package sysabi
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"culprit/internal/event"
 )
@@ -59,8 +60,16 @@ func Decode(s *event.Syscall) Decoded {
 	for i := range list {
 		d.Args[i] = d.value(&list[i], list[i].register(i))
 	}
-	d.Ret = Value{Name: "return", Kind: retKindOf(d.Call.ret), Int: s.Ret, Uint: uint64(s.Ret)}
+	d.Ret = Value{Name: "return", Kind: retKindOf(d.Call.result(&s.Args)), Int: s.Ret, Uint: uint64(s.Ret)}
 	return d
+}
+
+// result is what kind the call's result has.
+func (c *Call) result(regs *[6]uint64) retKind {
+	if c.retVary != nil {
+		return c.retVary(regs)
+	}
+	return c.ret
 }
 
 func retKindOf(r retKind) ValueKind {
@@ -176,6 +185,9 @@ func (d *Decoded) sockaddr(v *Value) {
 		l, ok := m.u32(d.s.Args[v.arg.n.v], event.Leave)
 		if !ok {
 			return
+		}
+		if p := m.exactly(d.s.Args[v.arg.n.v], 4, event.Enter); p != nil {
+			l = min(l, binary.LittleEndian.Uint32(p)) // the room that there was
 		}
 		n, at = int(l), event.Leave
 	}

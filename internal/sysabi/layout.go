@@ -78,8 +78,10 @@ var (
 	layoutUtimbuf    = &layout{16, 8, func(p *printer, b []byte) {
 		p.str("{actime=")
 		p.int(p.slong(b, 0))
+		p.date(p.slong(b, 0), 0)
 		p.str(", modtime=")
 		p.int(p.slong(b, 1))
+		p.date(p.slong(b, 1), 0)
 		p.str("}")
 	}, false}
 	layoutTimezone = &layout{8, 8, func(p *printer, b []byte) {
@@ -100,7 +102,7 @@ var (
 	// utimensat's and futimesat's two times, with their special nanoseconds.
 	layoutUtimens   = &layout{32, 16, func(p *printer, b []byte) { p.pair(b, printUtimens) }, false}
 	layoutUtimens64 = &layout{32, 32, func(p *printer, b []byte) { p.pair(b, printUtimens64) }, false}
-	layoutTimevals  = &layout{32, 16, func(p *printer, b []byte) { p.pair(b, printTimeval) }, false}
+	layoutTimevals  = &layout{32, 16, func(p *printer, b []byte) { p.pair(b, printUtimeval) }, false}
 )
 
 func printTimespec(p *printer, b []byte) { p.time(p.slong(b, 0), p.slong(b, 1), "tv_nsec") }
@@ -131,7 +133,13 @@ func (p *printer) utimens(sec, nsec int64) {
 		p.str("UTIME_OMIT")
 	default:
 		p.time(sec, nsec, "tv_nsec")
+		p.date(sec, nsec)
 	}
+}
+
+func printUtimeval(p *printer, b []byte) {
+	printTimeval(p, b)
+	p.date6(p.slong(b, 0), p.slong(b, 1))
 }
 
 func (p *printer) pair(b []byte, each func(*printer, []byte)) {

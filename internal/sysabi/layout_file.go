@@ -208,7 +208,7 @@ var layoutOpenHow = &layout{24, 24, func(p *printer, b []byte) {
 	p.openFlags(le64(b, 0))
 	if f := le64(b, 0); f&0x40 != 0 || f&0x410000 == 0x410000 || le64(b, 8) != 0 {
 		p.field("mode")
-		p.octal(le64(b, 8), 3)
+		p.perm(le64(b, 8))
 	}
 	p.field("resolve")
 	p.flags(setResolve, le64(b, 16))

@@ -18,6 +18,15 @@ type Set struct {
 	Names   []Name
 }
 
+// all is every bit that has a name.
+func (s *Set) all() uint64 {
+	var v uint64
+	for i := range s.Names {
+		v |= s.Names[i].V
+	}
+	return v
+}
+
 // Name returns the name of value v, "" when it has none.
 func (s *Set) Name(v uint64) string {
 	if s == nil {

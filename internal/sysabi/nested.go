@@ -148,10 +148,8 @@ func parseMsghdr(p []byte, word uint64) msghdr {
 func (k *capture) message(arg *Arg, addr uint64) {
 	size := msgWords * int(k.word)
 	if k.at == event.Enter {
-		if arg.dir == in {
-			if p := k.read(addr, size); len(p) == size {
-				k.header(parseMsghdr(p, k.word))
-			}
+		if p := k.read(addr, size); len(p) == size && arg.dir == in {
+			k.header(parseMsghdr(p, k.word))
 		}
 		return
 	}

@@ -72,7 +72,9 @@ func (p *printer) result(d *Decoded) {
 		return
 	}
 	r := d.s.Ret
-	switch d.Call.ret {
+	switch d.Call.result(&d.s.Args) {
+	case retFlags:
+		p.hex(uint64(r))
 	case retHex:
 		if d.Call.ptr == 4 {
 			r = int64(uint32(r))
@@ -83,7 +85,7 @@ func (p *printer) result(d *Decoded) {
 			p.hex(uint64(r))
 		}
 	case retOctal:
-		p.octal(uint64(r), 1)
+		p.octal(uint64(r), 2)
 	default:
 		p.int(r)
 	}
@@ -132,16 +134,12 @@ func (p *printer) int(v int64)            { p.b = strconv.AppendInt(p.b, v, 10) 
 func (p *printer) uint(v uint64)          { p.b = strconv.AppendUint(p.b, v, 10) }
 func (p *printer) hex(v uint64)           { p.b = appendHex(p.b, v) }
 func (p *printer) ptr(v uint64)           { p.b = appendPtr(p.b, v) }
-func (p *printer) hex8(v uint64)          { p.hex8w(v, 8) }
 func (p *printer) enum(s *Set, v uint64)  { p.b = s.appendEnum(p.b, v) }
 func (p *printer) flags(s *Set, v uint64) { p.b = s.appendFlags(p.b, v) }
 
 // octal prints with a leading zero and at least width digits after it.
 func (p *printer) octal(v uint64, width int) {
 	p.str("0")
-	if v == 0 && width <= 1 {
-		return
-	}
 	t := strconv.FormatUint(v, 8)
 	for n := len(t); n < width; n++ {
 		p.str("0")
@@ -149,11 +147,15 @@ func (p *printer) octal(v uint64, width int) {
 	p.str(t)
 }
 
-// hex8w prints hex with leading zeros, w digits wide.
-func (p *printer) hex8w(v uint64, w int) {
+// hex8 prints as C's %#08x does.
+func (p *printer) hex8(v uint64) {
 	t := strconv.FormatUint(v, 16)
-	p.str("0x")
-	for n := len(t); n < w; n++ {
+	n := len(t)
+	if v != 0 {
+		p.str("0x")
+		n += 2
+	}
+	for ; n < 8; n++ {
 		p.str("0")
 	}
 	p.str(t)
@@ -237,6 +239,20 @@ func appendQuoted(b, data []byte, hex bool) []byte {
 	return append(b, '"')
 }
 
+// hexString prints bytes that are no text.
+func (p *printer) hexString(data []byte, n int) {
+	data = data[:min(len(data), p.opt.strLen())]
+	p.str("\"")
+	for _, c := range data {
+		p.str("\\")
+		p.b = append(p.b, 'x', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+	}
+	p.str("\"")
+	if len(data) < n {
+		p.str("...")
+	}
+}
+
 // value prints an argument.
 func (p *printer) value(v *Value) {
 	switch v.Kind {
@@ -263,6 +279,14 @@ func (p *printer) value(v *Value) {
 			p.dirents(v)
 			return
 		}
+		if v.arg.asInt && v.Len == 4 && len(v.Data) == 4 {
+			printInt(p, v.Data)
+			return
+		}
+		if v.arg.hexed {
+			p.hexString(v.Data, v.Len)
+			return
+		}
 		p.quote(v.Data, v.Len, p.opt.strLen())
 	case KindIovec:
 		p.iovec(v.Uint, v.s.Args[v.arg.n.v], p.left(v), v.phase())
@@ -271,7 +295,7 @@ func (p *printer) value(v *Value) {
 	case KindMessages:
 		p.messages(v)
 	case KindSockaddr:
-		if !v.Captured {
+		if len(v.Data) < 2 {
 			p.ptr(v.Uint)
 			return
 		}
@@ -285,11 +309,21 @@ func (p *printer) value(v *Value) {
 		}
 		p.flags(v.arg.set, v.Uint)
 	case KindEnum:
+		if v.arg.swap {
+			p.str("htons(")
+			p.enum(v.arg.set, v.Uint&0xff<<8|v.Uint>>8&0xff)
+			p.str(")")
+			return
+		}
 		p.enum(v.arg.set, v.Uint)
 	case KindEnumFlags:
 		p.enumFlags(v)
 	case KindMode:
-		p.mode(v.Uint)
+		if v.arg.set != nil {
+			p.mode(v.Uint)
+		} else {
+			p.perm(v.Uint)
+		}
 	case KindSignal:
 		p.str(SignalName(int(v.Int)))
 	case KindID:
@@ -329,7 +363,15 @@ func (p *printer) enumFlags(v *Value) {
 			p.flags(&rest, high)
 			p.str("|")
 		}
-		p.octal(low, 3)
+		p.perm(low)
+		return
+	}
+	if v.arg.whole && v.arg.low.Name(low) == "" {
+		p.enum(v.arg.low, v.Uint&0xffffffff&^v.arg.set.all()) // not an enum and flags
+		if high &= v.arg.set.all(); high != 0 {
+			p.str("|")
+			p.flags(&rest, high)
+		}
 		return
 	}
 	if v.arg.low.Name(low) != "" || high == 0 || low != 0 {
@@ -416,6 +458,9 @@ func (p *printer) strings(v *Value) {
 	p.str("]")
 }
 
+// perm prints permission bits: octal, with its leading zero three digits wide.
+func (p *printer) perm(v uint64) { p.octal(v, 2) }
+
 // mode prints permission bits, and the file type when there is one.
 func (p *printer) mode(v uint64) {
 	if t := v & 0o170000; t != 0 {
@@ -435,7 +480,7 @@ func (p *printer) mode(v uint64) {
 			v &^= f.bit
 		}
 	}
-	p.octal(v, 3)
+	p.perm(v)
 }
 
 func (p *printer) dev(v uint64) {
@@ -507,16 +552,22 @@ func (p *printer) structure(v *Value) {
 	p.str("]")
 }
 
-// change rewrites "[16]" at start as "[128 => 16]", {..} as {..} => {..}.
+// change prints what the kernel made of a structure that it was given. What
+// was printed at start becomes "[128 => 16]" for a length, "[0] => [3]" for an
+// offset; of others only the new state stays.
 func (p *printer) change(start int, l *layout, after []byte) {
-	if n := len(p.b); n > start && p.b[start] == '[' {
-		p.b = p.b[:n-1]
+	switch l {
+	case layoutLen:
+		p.b = p.b[:len(p.b)-1]
 		p.str(" => ")
 		mark := len(p.b)
 		l.print(p, after)
 		p.b = append(p.b[:mark], p.b[mark+1:]...)
-		return
+	case layoutOff:
+		p.str(" => ")
+		l.print(p, after)
+	default:
+		p.b = p.b[:start]
+		l.print(p, after)
 	}
-	p.str(" => ")
-	l.print(p, after)
 }

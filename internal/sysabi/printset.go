@@ -96,7 +96,7 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 		p.str("{iov_base=")
 		data, ok := p.m.read(base, int(min(take, 1<<31-1)), event.Leave)
 		switch {
-		case base != 0 && (ok || take == 0 && !p.failed && !p.unfinished):
+		case base != 0 && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
 			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())
 		default:
 			p.ptr(base)
@@ -122,18 +122,29 @@ func (p *printer) message(v *Value) {
 		p.str("}")
 		return
 	}
-	p.header(h, p.left(v), v.phase())
+	room := h.nameLen
+	if v.arg.dir == out {
+		if b := p.m.exactly(v.Uint, size, event.Enter); b != nil {
+			room = parseMsghdr(b, uint64(p.word())).nameLen
+		}
+	}
+	p.header(h, p.left(v), v.phase(), room)
 }
 
-func (p *printer) header(h msghdr, left uint64, at event.Phase) {
+// header prints a msghdr; room is its msg_namelen before the call.
+func (p *printer) header(h msghdr, left uint64, at event.Phase, room uint32) {
 	p.str("{msg_name=")
-	name, ok := p.m.read(h.name, int(min(h.nameLen, maxSockaddr)), at)
-	if ok {
+	name, ok := p.m.read(h.name, int(min(h.nameLen, room, maxSockaddr)), at)
+	if ok && len(name) >= 2 {
 		p.sockaddr(DecodeSockaddr(name))
 	} else {
 		p.ptr(h.name)
 	}
 	p.str(", msg_namelen=")
+	if room != h.nameLen {
+		p.int(int64(int32(room)))
+		p.str(" => ")
+	}
 	p.int(int64(int32(h.nameLen)))
 	p.str(", msg_iov=")
 	p.iovec(h.iov, h.iovLen, left, at)
@@ -177,7 +188,8 @@ func (p *printer) messages(v *Value) {
 			left = 1 << 40
 		}
 		p.str("{msg_hdr=")
-		p.header(parseMsghdr(q, uint64(word)), left, v.phase())
+		h := parseMsghdr(q, uint64(word))
+		p.header(h, left, v.phase(), h.nameLen)
 		if done {
 			p.str(", msg_len=")
 			p.uint(got)
@@ -266,9 +278,14 @@ func (p *printer) cmsgData(level, typ uint32, b []byte) {
 	}
 }
 
+// date6 is date for microseconds.
+func (p *printer) date6(sec, usec int64) { p.dateTo(sec, usec*1000, ".000000") }
+
 // date prints a remark with a time of day in UTC, /* 2022-04-21T15:44:12Z */,
 // for times other than the epoch.
-func (p *printer) date(sec, nsec int64) {
+func (p *printer) date(sec, nsec int64) { p.dateTo(sec, nsec, ".000000000") }
+
+func (p *printer) dateTo(sec, nsec int64, digits string) {
 	if sec == 0 && nsec == 0 {
 		return
 	}
@@ -276,7 +293,7 @@ func (p *printer) date(sec, nsec int64) {
 	p.str(" /* ")
 	p.b = t.AppendFormat(p.b, "2006-01-02T15:04:05")
 	if nsec != 0 {
-		p.b = t.AppendFormat(p.b, ".000000000")
+		p.b = t.AppendFormat(p.b, digits)
 	}
 	p.str("+0000 */")
 }

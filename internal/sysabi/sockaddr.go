@@ -131,7 +131,7 @@ func (p *printer) sockaddr(a Sockaddr) {
 		p.str(", sll_addr=[")
 		for i, c := range a.Raw[12 : 12+min(int(a.Raw[11]), 8)] {
 			p.sep(i)
-			p.hex8w(uint64(c), 2)
+			p.hex(uint64(c))
 		}
 		p.str("]")
 	case a.Family == AFVsock && len(a.Raw) >= 16:

@@ -48,6 +48,7 @@ type Call struct {
 	ptr     uint8 // bytes of a pointer and a long: 8 or 4
 	data    int8  // argument number of the descriptor that data flows through, plus 1
 	noError bool  // cannot fail: the result is a plain value
+	retVary func(args *[6]uint64) retKind
 	vary    func(args *[6]uint64) []Arg
 	after   func(p *printer) // prints the remark after the result, in parentheses
 }
@@ -59,7 +60,8 @@ const (
 	retFD
 	retHex
 	retOctal
-	retNone // does not return
+	retFlags // in hex, with 0
+	retNone  // does not return
 	retPID
 )
 
