@@ -192,7 +192,7 @@ func startRecorder(cfg record.Config) (*recorderProcess, error) {
 // the command was stopped by job control, so that the shell takes over.
 func (r *recorderProcess) wait() (record.Result, error) {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2)
 	defer signal.Stop(signals)
 	told := make(chan news)
 	failed := make(chan error, 1)
@@ -213,7 +213,13 @@ func (r *recorderProcess) wait() (record.Result, error) {
 		select {
 		case s := <-signals:
 			// What the terminal sends, the program gets from it too.
-			if sig := s.(unix.Signal); (sig == unix.SIGTERM || sig == unix.SIGHUP) || !foreground() && sig != unix.SIGTSTP {
+			switch sig := s.(unix.Signal); sig {
+			case unix.SIGTSTP:
+			case unix.SIGINT, unix.SIGQUIT:
+				if !foreground() {
+					_ = r.orders.Encode(order{int(sig)})
+				}
+			default:
 				_ = r.orders.Encode(order{int(sig)})
 			}
 		case n := <-told:

@@ -33,13 +33,17 @@ var connectError = Cause{
 			if conn.Path != "" {
 				kind, ok = unixCause(conn)
 			}
-			if !ok || conn.Remote.IsValid() && conn.Remote.Port() == 53 || c.reachedLater(conn) {
+			if !ok || conn.Remote.IsValid() && conn.Remote.Port() == 53 || c.reachedLater(conn) || c.triedLater(conn) {
 				continue
+			}
+			links := c.linkConn(conn)
+			if len(links) == 0 {
+				continue // a service that was looked for and not needed
 			}
 			cause, title := kind.cause, fmt.Sprintf(kind.title, conn.Peer())
 			f := Finding{
 				Cause: cause, Side: kind.side, Proc: conn.Proc, Conn: conn, Title: title,
-				Links: c.linkConn(conn),
+				Links: links,
 				Facts: []Fact{{"address", conn.Remote.String()}, {"errno", conn.Errno.Name()}},
 			}
 			if conn.Path != "" {
@@ -53,6 +57,12 @@ var connectError = Cause{
 				f.Facts = append(f.Facts, Fact{"variable", variable})
 			}
 			f.Why = fmt.Sprintf("%s called connect() for %s and got %s (%s).", conn.Proc.Name(), conn.Peer(), conn.Errno.Name(), conn.Errno.Text())
+			for _, o := range c.T.Conns {
+				if o != conn && samePeer(o, conn) && o.Connect != nil && o.Opened < conn.Opened {
+					f.Evidence = append(f.Evidence, callEvidence(o.Connect))
+					f.Facts = append(f.Facts, Fact{"also", o.Remote.String()})
+				}
+			}
 			f.Evidence = append(f.Evidence, callEvidence(conn.Connect))
 			if conn.Failed != nil && conn.Failed != conn.Connect {
 				f.Evidence = append(f.Evidence, callEvidence(conn.Failed))
@@ -92,6 +102,26 @@ func (c *Case) reachedLater(conn *timeline.Conn) bool {
 			return o.Path == conn.Path
 		}
 		return o.Remote == conn.Remote || conn.Name != "" && o.Name == conn.Name && o.Remote.Port() == conn.Remote.Port()
+	})
+}
+
+// samePeer reports whether two connections of one process were meant for the
+// same service, perhaps at another of its addresses.
+func samePeer(x, y *timeline.Conn) bool {
+	if x.Proc != y.Proc || x.Path != y.Path {
+		return false
+	}
+	if x.Path != "" {
+		return true
+	}
+	return x.Remote == y.Remote || x.Remote.Port() == y.Remote.Port() && (x.Name != "" && x.Name == y.Name || x.Remote.Addr().IsLoopback() && y.Remote.Addr().IsLoopback())
+}
+
+// triedLater reports whether the same service was tried again: the last attempt
+// stands for all.
+func (c *Case) triedLater(conn *timeline.Conn) bool {
+	return slices.ContainsFunc(c.T.Conns, func(o *timeline.Conn) bool {
+		return o != conn && o.Opened > conn.Opened && o.Connect != nil && samePeer(o, conn)
 	})
 }
 

@@ -81,6 +81,9 @@ func (c *Case) httpFinding(conn *timeline.Conn, x *timeline.Exchange) Finding {
 		Next:  []string{next},
 	}
 	if x.Request != nil {
+		if x.Request.Announced > 0 {
+			f.Facts = append(f.Facts, Fact{"announced_bytes", x.Request.Announced}, Fact{"sent_bytes", x.Request.Seen})
+		}
 		f.Facts = append(f.Facts, Fact{"method", x.Request.Method}, Fact{"path", x.Request.Target}, Fact{"url", x.URL})
 		f.Title = fmt.Sprintf("%s refused %s %s: %d %s", peerName(conn), x.Request.Method, x.Request.Target, status, reason)
 		if cause == "http-body-too-large" {
@@ -170,12 +173,12 @@ func (c *Case) httpWhy(conn *timeline.Conn, x *timeline.Exchange, status int, re
 	case r.Announced > 0 && !r.Complete:
 		fmt.Fprintf(&s, "%s %s announced %s bytes. %s answered %d", r.Method, x.URL, count(r.Announced), server, status)
 		if x.Response.Request == r {
-			fmt.Fprintf(&s, " after %s of them", count(x.Response.RequestSeen))
+			fmt.Fprintf(&s, " when %s of them were sent", count(x.Response.RequestSeen))
 		}
 		if conn.Failed != nil && conn.Failed != conn.Connect {
 			fmt.Fprintf(&s, " and closed. %s was still writing, hit %s", who, conn.Errno.Name())
 			if conn.Unread != nil {
-				s.WriteString(", and never read the answer")
+				s.WriteString("; it never read the answer")
 			}
 		}
 		s.WriteString(".")

@@ -16,7 +16,11 @@ func callEvidence(call *timeline.Call) Evidence {
 }
 
 func exceptionEvidence(e *timeline.Exception) Evidence {
-	return Evidence{"code", e.Time, fmt.Sprintf("%s at %s", quote(e.String(), 200), placeOf(e))}
+	text := fmt.Sprintf("%s at %s", quote(e.String(), 200), placeOf(e))
+	if caller := own(e.Stack); caller.File != "" && stdlib(e.Origin().File) {
+		text += ", called from " + frameOf(caller)
+	}
+	return Evidence{"code", e.Time, text}
 }
 
 func lineEvidence(l *timeline.Line) Evidence {
@@ -97,15 +101,18 @@ func where(e *timeline.Exception) string {
 	return s.String()
 }
 
-// own is the innermost frame of the program's own code, behind the origin.
+// own is the innermost frame, behind the origin, that is not the interpreter's.
 func own(stack []timeline.Frame) timeline.Frame {
 	for _, f := range stack[min(1, len(stack)):] {
-		if !library(f.File) {
+		if !stdlib(f.File) {
 			return f
 		}
 	}
 	return timeline.Frame{}
 }
+
+// stdlib tells the interpreter's own modules.
+func stdlib(file string) bool { return library(file) && packageOf(file) == "" }
 
 // count writes a number with commas: 12,444,474.
 func count(n int64) string {

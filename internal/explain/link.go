@@ -17,6 +17,7 @@ const (
 	wRaised   = 0.95 // an exception tied to the end was made from it
 	wWrapped  = 0.97 // per step from an exception to the one it was made for
 	wText     = 0.75 // the last words hold the error's text but not the thing
+	wCaught   = 0.7  // the last exception that the program's own code caught before it failed
 	wStatus   = 0.9  // the program's exit status means this kind of trouble, by its manual
 	wLast     = 0.75 // the last trouble of its process, nothing but cleaning up after it
 	wProbe    = 0.55 // the same for a file: many are looked for and not needed
@@ -53,8 +54,9 @@ func (c *Case) judge(f *Finding) {
 }
 
 // finals works out which exceptions belong to the end of a Python process: the
-// uncaught one, those whose text was among the last words, and everything that
-// these were made for.
+// uncaught one, those whose text was among the last words, the last one that
+// the program's own code caught before it failed, and everything that these
+// were made for.
 func (c *Case) finals(p *timeline.Process) {
 	if p.Python == nil {
 		return
@@ -63,19 +65,83 @@ func (c *Case) finals(p *timeline.Process) {
 		switch e.Final {
 		case "excepthook":
 			c.tie(e, Link{"uncaught", e.String(), wUncaught})
-		case "thread", "logging", "unraisable", "task":
+		case "thread", "logging", "unraisable", "asyncio":
 			c.tie(e, Link{"reported", e.String(), wSaid})
 		}
 	}
+	var caught *timeline.Exception
 	for i := len(p.Raised) - 1; i >= 0; i-- {
 		e := p.Raised[i]
-		if len(e.Text) < 6 || e.Is("SystemExit") {
+		if e.Is("SystemExit") {
 			continue
 		}
-		if l := c.said(firstLine(e.Text)); l != nil && l.Time >= e.Time {
-			c.tie(e, Link{"said", l.Text, wSaid})
+		if len(e.Text) >= 6 {
+			if l := c.said(firstLine(e.Text)); l != nil && l.Time >= e.Time {
+				c.tie(e, Link{"said", l.Text, wSaid})
+			}
+		}
+		if caught == nil && e.Handled != nil && !e.Late && c.ownCode(p, e.Handled.File) && len(e.Into) == 0 && !ordinary(e) {
+			caught = e
 		}
 	}
+	if caught != nil && (failed(p) || !p.Ended) {
+		w := wCaught
+		for n := c.aftermath(p, caught.Time); n > 0 && w > 0.05; n-- {
+			w *= 0.8
+		}
+		c.tie(caught, Link{"caught", caught.String() + ", caught in " + frameOf(caught.Handled.Frame), w})
+	}
+}
+
+// ordinary tells the exceptions that programs use to end loops and to probe.
+func ordinary(e *timeline.Exception) bool {
+	switch e.Name() {
+	case "StopIteration", "StopAsyncIteration", "GeneratorExit", "CancelledError", "BlockingIOError", "InterruptedError":
+		return true
+	}
+	return false
+}
+
+// ownCode tells the program's own code from the interpreter's and from the
+// packages that it uses: code outside the library directories, or in the package
+// that the program itself is.
+func (c *Case) ownCode(p *timeline.Process, file string) bool {
+	if !library(file) {
+		return file != ""
+	}
+	own := c.ownPackage(p)
+	return own != "" && packageOf(file) == own
+}
+
+// ownPackage is the installed package that a program's outermost frames lie in,
+// "" for a plain script.
+func (c *Case) ownPackage(p *timeline.Process) string {
+	for _, e := range p.Raised {
+		for i := len(e.Stack) - 1; i >= 0; i-- {
+			f := e.Stack[i].File
+			if f == "" || strings.HasPrefix(f, "<") {
+				continue
+			}
+			if name := packageOf(f); name != "" {
+				return name
+			}
+			if library(f) {
+				break
+			}
+		}
+	}
+	return ""
+}
+
+// packageOf is the top package of a file below site-packages or dist-packages.
+func packageOf(file string) string {
+	for _, dir := range []string{"/site-packages/", "/dist-packages/"} {
+		if _, rest, ok := strings.Cut(file, dir); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			return strings.TrimSuffix(name, ".py")
+		}
+	}
+	return ""
 }
 
 // tie links e, and what it was made for, to the end. A link that is already

@@ -127,14 +127,11 @@ func (r *reading) wrap(from, to *Exception) {
 	from.Into = append(from.Into, to)
 }
 
-// settle works out who handled what where the interpreter did not say: before
-// Python 3.12 an exception was handled in the frame that it reached last.
+// settle works out who handled what: an exception without a final was handled
+// in the frame that it reached last.
 func (r *reading) settle() {
 	for _, e := range r.all {
 		if e.Handled != nil || e.Final != "" {
-			continue
-		}
-		if r.proc.Python != nil && r.proc.Python.Hook == "monitoring" {
 			continue
 		}
 		to, left := r.left[e]
