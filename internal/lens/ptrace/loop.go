@@ -152,6 +152,9 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 	if t == nil {
 		// Stopped for the first time, or dead, before its parent's event.
 		r.held[tid] = status
+		if status>>16 == eventExit { // killed before anything else
+			_ = ptrace(unix.PTRACE_CONT, tid, 0, 0)
+		}
 		if r.kills || len(r.tasks) == 0 {
 			r.orphans()
 		}
