@@ -74,6 +74,9 @@ type Arg struct {
 	array  bool // print [..] around st
 	reg    int8 // its register plus 1, when that is not its index in the list
 	swap   bool // KindEnum: in network byte order, 16 bits: printed as htons(..)
+	long   bool // flags and enums: as wide as a register
+	named  bool // print the name before it, as clone's are
+	ifRet  bool // filled only when the result is not 0
 	asInt  bool // KindBuffer: four bytes are an int
 	whole  bool // KindEnumFlags: without a name for the enum, flags are not taken out of it
 	hexed  bool // KindBuffer: bytes that are no text, printed in hex
@@ -83,6 +86,15 @@ type Arg struct {
 
 // at puts the argument into another register than its index.
 func (a Arg) at(reg int8) Arg { a.reg = reg + 1; return a }
+
+// wide says that flags are as wide as a register and not 32 bits.
+func (a Arg) wide() Arg { a.long = true; return a }
+
+// prefixed prints the argument's name before it.
+func (a Arg) prefixed() Arg { a.named = true; return a }
+
+// ifAny says that the kernel fills it only when the result is not 0.
+func (a Arg) ifAny() Arg { a.ifRet = true; return a }
 
 // halves says that a 64 bit value takes two registers on 32 bit machines.
 func (a Arg) halves() Arg { a.split = true; return a }

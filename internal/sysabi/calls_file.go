@@ -40,7 +40,7 @@ var callsFile = []Call{
 	def("swapoff", File, pathname),
 	def("uselib", File, path("library")),
 
-	def("mount", File, path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags), str("data")).varies(mountArgs),
+	def("mount", File, path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), str("data")).varies(mountArgs),
 	def("umount", File, path("target")),
 	def("umount2", File, path("target"), flags("flags", setUmountFlags)),
 	def("fsopen", Desc, str("fsname"), flags("flags", setFsopen)).retFD(),
@@ -60,7 +60,7 @@ var callsFile = []Call{
 	def("inotify_add_watch", Desc|File, fd, pathname, flags("mask", setInotify)),
 	def("inotify_rm_watch", Desc, fd, num("wd")),
 	def("fanotify_init", Desc, flags("flags", setFanInit), flags("event_f_flags", setOpenFlags)).retFD(),
-	def("fanotify_mark", Desc|File, fdArg("fanotify_fd"), flags("flags", setFanMark), flags("mask", setFanMask), dirfd, pathname),
+	def("fanotify_mark", Desc|File, fdArg("fanotify_fd"), flags("flags", setFanMark), flags("mask", setFanMask).wide(), dirfd, pathname),
 }
 
 // fileMode is a mode with a file type.
@@ -85,7 +85,7 @@ var (
 	argsOpen   = []Arg{pathname, flags("flags", setOpenFlags), mode("mode")}
 	argsOpenat = []Arg{dirfd, pathname, flags("flags", setOpenFlags), mode("mode")}
 	argsMknod  = []Arg{dirfd, pathname, fileMode, dev("dev")}
-	argsMount  = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags), ptr("data")}
+	argsMount  = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), ptr("data")}
 )
 
 // creates reports that open's flags make the mode count: O_CREAT, or
@@ -125,7 +125,7 @@ func mknodatArgs(r *[6]uint64) []Arg {
 	return argsMknod[:3]
 }
 
-var argsMountData = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags), str("data")}
+var argsMountData = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), str("data")}
 
 // mount's data is a string for a new mount only; a change of flags ignores it.
 func mountArgs(r *[6]uint64) []Arg {

@@ -7,8 +7,8 @@ var variantsI386 = []Call{
 	def("_newselect", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimeval)).remark(selectRemark),
 	def("select", Desc, ptr("args")),
 	def("mmap", Memory|Desc, ptr("args")).retHex(),
-	def("mmap2", Memory|Desc, ptr("addr"), size("length"), flags("prot", setProt), mmapFlags, num("fd"), hex("pgoffset")).retHex(),
-	def("clone", Process, argsCloneBack...).varies(cloneArgsBack),
+	def("mmap2", Memory|Desc, ptr("addr"), size("length"), memProt, mmapFlags, num("fd"), hex("pgoffset")).retHex(),
+	def("clone", Process, argsCloneBack[0], argsCloneBack[1], argsCloneBack[2], argsCloneBack[3], argsCloneBack[4]).varies(cloneArgsBack),
 	def("waitpid", Process, num("pid"), waitStatus, flags("options", setWaitOptions)),
 	def("nice", Process, num("inc")),
 	def("stime", Clock, structIn("t", layoutLong)),
@@ -112,7 +112,7 @@ var (
 	fcntl64Flock = fcntlWith(structIn("lock", layoutFlock64))
 	fcntl64Getlk = fcntlWith(structOut("lock", layoutFlock64))
 	futex64Wait  = futexWith(structIn("timeout", layoutTimespec64))
-	futex64Bits  = futexWith(structIn("timeout", layoutTimespec64), ptr("uaddr2"), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset})
+	futex64Bits  = futexWith(structIn("timeout", layoutTimespec64), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
 )
 
 // fcntl64 has F_GETLK64 and its like besides (asm-generic/fcntl.h: 12 to 14).
@@ -141,7 +141,7 @@ func futex64Args(r *[6]uint64) []Arg {
 
 // variantsAArch64 are the calls whose form is another on arm64.
 var variantsAArch64 = []Call{
-	def("clone", Process, argsCloneBack...).varies(cloneArgsBack),
+	def("clone", Process, argsCloneBack[0], argsCloneBack[1], argsCloneBack[2], argsCloneBack[3], argsCloneBack[4]).varies(cloneArgsBack),
 	def("fstat", Desc, fd, structOut("statbuf", layoutStatArm64)),
 	def("newfstatat", File|Desc, dirfd, pathname, structOut("statbuf", layoutStatArm64), flags("flags", setAtFlags)),
 	def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpollArm64)),

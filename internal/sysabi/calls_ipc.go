@@ -2,15 +2,15 @@ package sysabi
 
 // System V IPC and POSIX message queues.
 var callsIPC = []Call{
-	def("shmget", IPC, ipcKey, size("size"), enumFlags("shmflg", 0o777, nil, setShmFlags)),
-	def("shmat", IPC|Memory, num("shmid"), ptr("shmaddr"), flags("shmflg", setShmAt)).retHex(),
+	def("shmget", IPC, ipcKey, size("size"), enumFlags("shmflg", 0o777, nil, setShmGet)),
+	def("shmat", IPC|Memory, num("shmid"), ptr("shmaddr"), flags("shmflg", setShmFlags)).retHex(),
 	def("shmdt", IPC|Memory, ptr("shmaddr")),
 	def("shmctl", IPC, num("shmid"), enum("op", setShmctl), ptr("buf")),
-	def("semget", IPC, ipcKey, num("nsems"), enumFlags("semflg", 0o777, nil, setResourceFlags)),
+	def("semget", IPC, ipcKey, num("nsems"), enumFlags("semflg", 0o777, nil, setIPCGet)),
 	def("semop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops")),
 	def("semtimedop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops"), structIn("timeout", layoutTimespec)),
-	def("semctl", IPC, num("semid"), num("semnum"), enum("op", setSemctl), hex("arg")),
-	def("msgget", IPC, ipcKey, enumFlags("msgflg", 0o777, nil, setResourceFlags)),
+	def("semctl", IPC, num("semid"), num("semnum"), enum("op", setSemctl), ptr("arg")),
+	def("msgget", IPC, ipcKey, enumFlags("msgflg", 0o777, nil, setIPCGet)),
 	def("msgsnd", IPC, num("msqid"), ptr("msgp"), size("msgsz"), flags("msgflg", setIPCFlags)),
 	def("msgrcv", IPC, num("msqid"), ptr("msgp"), size("msgsz"), long("msgtyp"), flags("msgflg", setIPCFlags)),
 	def("msgctl", IPC, num("msqid"), enum("op", setMsgctl), ptr("buf")),
@@ -25,8 +25,11 @@ var callsIPC = []Call{
 // ipcKey is a key_t, whose 0 has a name.
 var ipcKey = enum("key", &Set{Names: []Name{{0, "IPC_PRIVATE"}}})
 
-// Flags of shmat(2).
-var setShmAt = &Set{"SHM_???", []Name{{0x1000, "SHM_RDONLY"}, {0x2000, "SHM_RND"}, {0x4000, "SHM_REMAP"}, {0x8000, "SHM_EXEC"}}}
+// Flags of shmget, semget and msgget besides the permissions.
+var (
+	setIPCGet = &Set{"IPC_???", []Name{{0x200, "IPC_CREAT"}, {0x400, "IPC_EXCL"}, {0x800, "IPC_NOWAIT"}}}
+	setShmGet = &Set{"SHM_???", []Name{{0x200, "IPC_CREAT"}, {0x400, "IPC_EXCL"}, {0x800, "SHM_HUGETLB"}, {0x1000, "SHM_NORESERVE"}}}
+)
 
 var layoutSembuf = &layout{6, 6, func(p *printer, b []byte) {
 	p.str("{sem_num=")
@@ -52,12 +55,20 @@ var layoutMqAttr = &layout{64, 32, func(p *printer, b []byte) {
 // SIGEV_THREAD_ID.
 var layoutSigevent = &layout{64, 64, func(p *printer, b []byte) {
 	rest := b[p.word():]
-	p.str("{sigev_value={sival_int=")
-	p.int(i32(b, 0))
-	p.str(", sival_ptr=")
-	p.ptr(p.long(b, 0))
-	p.str("}, sigev_signo=")
-	p.str(SignalName(int(i32(rest, 0))))
+	p.str("{")
+	if p.long(b, 0) != 0 {
+		p.str("sigev_value={sival_int=")
+		p.int(i32(b, 0))
+		p.str(", sival_ptr=")
+		p.ptr(p.long(b, 0))
+		p.str("}")
+	}
+	p.field("sigev_signo")
+	if how := le32(rest, 4); how == 0 || how == 4 { // SIGEV_SIGNAL, SIGEV_THREAD_ID
+		p.str(SignalName(int(i32(rest, 0))))
+	} else {
+		p.int(i32(rest, 0))
+	}
 	p.field("sigev_notify")
 	p.enum(setSigev, le32(rest, 4))
 	if le32(rest, 4) == 4 {

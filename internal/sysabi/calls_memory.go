@@ -3,14 +3,14 @@ package sysabi
 // Calls about the address space.
 var callsMemory = []Call{
 	def("brk", Memory, ptr("addr")).retHex().never(),
-	def("mmap", Memory|Desc, ptr("addr"), size("length"), flags("prot", setProt), mmapFlags, num("fd"), hex("offset")).retHex(),
+	def("mmap", Memory|Desc, ptr("addr"), size("length"), memProt, mmapFlags, num("fd"), hex("offset")).retHex(),
 	def("munmap", Memory, ptr("addr"), size("length")),
-	def("mprotect", Memory, ptr("addr"), size("len"), flags("prot", setProt)),
-	def("pkey_mprotect", Memory, ptr("addr"), size("len"), flags("prot", setProt), num("pkey")),
+	def("mprotect", Memory, ptr("addr"), size("len"), memProt),
+	def("pkey_mprotect", Memory, ptr("addr"), size("len"), memProt, num("pkey")),
 	def("pkey_alloc", Memory, hex("flags"), flags("access_rights", setPkeyAccess)),
 	def("pkey_free", Memory, num("pkey")),
-	def("mremap", Memory, ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap), ptr("new_address")).retHex().varies(mremapArgs),
-	def("remap_file_pages", Memory, ptr("addr"), size("size"), flags("prot", setProt), size("pgoff"), mmapFlags),
+	def("mremap", Memory, ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")).retHex().varies(mremapArgs),
+	def("remap_file_pages", Memory, ptr("addr"), size("size"), memProt, size("pgoff"), mmapFlags),
 	def("madvise", Memory, ptr("addr"), size("length"), enum("advice", setMadvise)),
 	def("mincore", Memory, ptr("addr"), size("length"), ptr("vec")),
 	def("msync", Memory, ptr("addr"), size("length"), flags("flags", setMsync)),
@@ -29,14 +29,16 @@ var callsMemory = []Call{
 	def("move_pages", Memory, num("pid"), size("count"), ptr("pages"), ptr("nodes"), ptr("status"), flags("flags", setMovePages)),
 }
 
+var memProt = flags("prot", setProt).wide()
+
 // mmap's flags: a type in the low four bits, flags above.
-var mmapFlags = enumFlags("flags", 0xf, setMmapType, setMmap)
+var mmapFlags = enumFlags("flags", 0xf, setMmapType, setMmap).wide()
 
 var setMmapType = &Set{Unknown: "MAP_???", Names: []Name{
 	{0, "MAP_FILE"}, {1, "MAP_SHARED"}, {2, "MAP_PRIVATE"}, {3, "MAP_SHARED_VALIDATE"}, {8, "MAP_DROPPABLE"},
 }}
 
-var argsMremap = []Arg{ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap), ptr("new_address")}
+var argsMremap = []Arg{ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")}
 
 func mremapArgs(r *[6]uint64) []Arg {
 	if r[3]&6 != 0 { // MREMAP_FIXED, MREMAP_DONTUNMAP

@@ -12,7 +12,7 @@ var prctls = map[uint32][]Arg{
 	15:         prctl(str("name")),                                                               // PR_SET_NAME
 	16:         prctl(Arg{Name: "name", kind: KindString, dir: out, n: count{fromConst, 16}}),    // PR_GET_NAME
 	21:         prctl(),                                                                          // PR_GET_SECCOMP
-	22:         prctl(enum("mode", setSeccompMode), structIn("filter", layoutFprog)),             // PR_SET_SECCOMP
+	22:         prctl(enum("mode", setSeccompMode), hex("arg3"), hex("arg4"), hex("arg5")),       // PR_SET_SECCOMP
 	23:         prctl(enum("cap", setCaps)),                                                      // PR_CAPBSET_READ
 	24:         prctl(enum("cap", setCaps)),                                                      // PR_CAPBSET_DROP
 	25:         prctl(structOut("flag", layoutTSC)),                                              // PR_GET_TSC
@@ -23,7 +23,7 @@ var prctls = map[uint32][]Arg{
 	30:         prctl(),                                                                          // PR_GET_TIMERSLACK
 	31:         prctl(),                                                                          // PR_TASK_PERF_EVENTS_DISABLE
 	32:         prctl(),                                                                          // PR_TASK_PERF_EVENTS_ENABLE
-	33:         prctl(enum("op", setMCEKill), enum("policy", setMCEPolicy)),                      // PR_MCE_KILL
+	33:         prctlMCEGet,                                                                      // PR_MCE_KILL
 	35:         prctl(enum("op", setSetMM), hex("addr"), hex("arg4"), hex("arg5")),               // PR_SET_MM
 	36:         prctl(size("set")),                                                               // PR_SET_CHILD_SUBREAPER
 	37:         prctl(structOut("isset", layoutInt)),                                             // PR_GET_CHILD_SUBREAPER
@@ -34,7 +34,7 @@ var prctls = map[uint32][]Arg{
 	47:         prctl(enum("op", setCapAmbient), enum("cap", setCaps), hex("arg4"), hex("arg5")), // PR_CAP_AMBIENT
 	52:         prctl(enum("misfeature", setSpecCmds)),                                           // PR_GET_SPECULATION_CTRL
 	65:         prctl(flags("flags", setMdwe), hex("arg3"), hex("arg4"), hex("arg5")),            // PR_SET_MDWE
-	0x53564d41: prctl(hex("attr"), ptr("addr"), size("size"), str("val")),                        // PR_SET_VMA
+	0x53564d41: prctl(enum("attr", setVMA), ptr("addr"), size("size"), str("val")),               // PR_SET_VMA
 	0x59616d61: prctl(num("pid")),                                                                // PR_SET_PTRACER
 }
 
@@ -42,7 +42,20 @@ var prctlOther = prctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5"))
 
 func prctl(args ...Arg) []Arg { return append([]Arg{enum("op", setPrctl)}, args...) }
 
+var (
+	prctlFilter = prctl(enum("mode", setSeccompMode), structIn("filter", layoutFprog))
+	prctlMCEGet = prctl(enum("op", setMCEKill), hex("arg3"), hex("arg4"), hex("arg5"))
+	prctlMCESet = prctl(enum("op", setMCEKill), enum("policy", setMCEPolicy), hex("arg4"), hex("arg5"))
+	setVMA      = &Set{"PR_SET_VMA_???", []Name{{0, "PR_SET_VMA_ANON_NAME"}}}
+)
+
 func prctlArgs(r *[6]uint64) []Arg {
+	switch {
+	case uint32(r[0]) == 22 && r[1] == 2: // SECCOMP_MODE_FILTER
+		return prctlFilter
+	case uint32(r[0]) == 33 && r[1] == 1: // PR_MCE_KILL_SET
+		return prctlMCESet
+	}
 	if a, ok := prctls[uint32(r[0])]; ok {
 		return a
 	}
@@ -60,3 +73,27 @@ var layoutTSC = &layout{4, 4, func(p *printer, b []byte) {
 	p.enum(setTSC, le32(b, 0))
 	p.str("]")
 }, false}
+
+// prctlRemark names what the getters return.
+func prctlRemark(p *printer) {
+	v := uint64(p.s.Ret)
+	switch uint32(p.s.Args[0]) {
+	case 3: // PR_GET_DUMPABLE
+		p.str(setDumpable.Name(v))
+	case 21: // PR_GET_SECCOMP
+		if v != 0 {
+			p.str(setSeccompMode.Name(v))
+		}
+	case 27: // PR_GET_SECUREBITS
+		if v != 0 {
+			p.flags(setSecbits, v)
+		}
+	}
+}
+
+func prctlResult(r *[6]uint64) retKind {
+	if uint32(r[0]) == 27 {
+		return retFlags
+	}
+	return retInt
+}

@@ -6,11 +6,11 @@ var callsProcess = []Call{
 	def("execveat", File|Desc|Process, dirfd, pathname, strings("argv"), strings("envp"), flags("flags", setExecveat)),
 	def("fork", Process),
 	def("vfork", Process),
-	def("clone", Process, cloneFlags, ptr("stack"), structOut("parent_tid", layoutI0), structOut("child_tid", layoutI0), hex("tls")).varies(cloneArgs),
-	def("clone3", Process, structIn("cl_args", layoutCloneArgs), size("size")),
+	def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs),
+	def("clone3", Process, structIn("cl_args", layoutCloneArgs), size("size")).varies(clone3Args),
 	def("exit", Process, num("status")).retNone(),
 	def("exit_group", Process, num("status")).retNone(),
-	def("wait4", Process, num("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage)),
+	def("wait4", Process, num("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()),
 	def("waitid", Process, enum("idtype", setWaitID), num("id"), structOut("infop", layoutSiginfo), flags("options", setWaitOptions), structOut("rusage", layoutRusage)),
 	def("getpid", Process).retPID(),
 	def("getppid", Process).retPID(),
@@ -23,7 +23,7 @@ var callsProcess = []Call{
 	def("set_tid_address", Process, ptr("tidptr")),
 	def("set_robust_list", Process, ptr("head"), size("len")),
 	def("get_robust_list", Process, num("pid"), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
-	def("rseq", Process, ptr("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
+	def("rseq", Process, hex("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
 	def("rseq_slice_yield", Process),
 	def("unshare", Process, flags("flags", setUnshare)),
 	def("setns", Desc|Process, fd, flags("nstype", setSetns)),
@@ -35,9 +35,9 @@ var callsProcess = []Call{
 	def("process_vm_readv", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
 	def("process_vm_writev", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
 	def("kcmp", Process, num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")),
-	def("ptrace", Process, enum("op", setPtrace), num("pid"), hex("addr"), hex("data")).varies(ptraceArgs),
+	def("ptrace", Process, enum("op", setPtrace).wide(), num("pid"), hex("addr"), hex("data")).varies(ptraceArgs),
 	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
-	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs),
+	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
 	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs),
 	def("personality", Process, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
 	def("getrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
@@ -53,7 +53,7 @@ var callsProcess = []Call{
 	def("sched_setparam", Process, num("pid"), structIn("param", layoutInt)),
 	def("sched_getparam", Process, num("pid"), structOut("param", layoutInt)),
 	def("sched_setscheduler", Process, num("pid"), schedPolicy, structIn("param", layoutInt)),
-	def("sched_getscheduler", Process, num("pid")),
+	def("sched_getscheduler", Process, num("pid")).remark(schedRemark),
 	def("sched_get_priority_max", Process, enum("policy", setSched)),
 	def("sched_get_priority_min", Process, enum("policy", setSched)),
 	def("sched_rr_get_interval", Process, num("pid"), structOut("tp", layoutTimespec)),
@@ -61,7 +61,7 @@ var callsProcess = []Call{
 	def("sched_getaffinity", Process, num("pid"), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
 	def("sched_setattr", Process, num("pid"), structIn("attr", layoutSchedAttr), hex("flags")),
 	def("sched_getattr", Process, num("pid"), structOut("attr", layoutSchedAttr), unum("size"), hex("flags")),
-	def("membarrier", Memory, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")),
+	def("membarrier", Memory, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
 	def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
 	def("set_thread_area", Process, ptr("u_info")),
 	def("get_thread_area", Process, ptr("u_info")),
@@ -71,21 +71,84 @@ var callsProcess = []Call{
 }
 
 var (
-	waitStatus  = structOut("wstatus", layoutWait)
+	waitStatus  = structOut("wstatus", layoutWait).ifAny()
 	schedPolicy = enumFlags("policy", 0x3fffffff, setSched, &Set{Names: []Name{{0x40000000, "SCHED_RESET_ON_FORK"}}})
-	layoutI0    = layoutInt
-	cloneFlags  = Arg{Name: "flags", kind: KindFlags, set: setCloneFlags}
 )
 
-// clone's arguments, in the order of the registers: x86-64 has the child's
-// tid before the thread area, i386 and arm64 after it.
+// clone's arguments as they are printed: the stack first, then the flags that
+// are in the first register; the rest only when a flag asks for it. x86-64 has
+// the child's tid before the thread area, i386 and arm64 after it.
 var (
-	argsClone     = []Arg{cloneFlags, ptr("stack"), structOut("parent_tid", layoutInt), ptr("child_tid"), hex("tls")}
-	argsCloneBack = []Arg{cloneFlags, ptr("stack"), structOut("parent_tid", layoutInt), hex("tls"), ptr("child_tid")}
+	argsClone     = cloneList(4, 3)
+	argsCloneBack = cloneList(3, 4)
+	cloneLists    = cloneSubsets(argsClone)
+	cloneBacks    = cloneSubsets(argsCloneBack)
 )
 
-func cloneArgs(*[6]uint64) []Arg     { return argsClone }
-func cloneArgsBack(*[6]uint64) []Arg { return argsCloneBack }
+func cloneList(tls, child int8) []Arg {
+	return []Arg{
+		ptr("child_stack").at(1).prefixed(),
+		Arg{Name: "flags", kind: KindFlags, set: setCloneFlags}.at(0).wide().prefixed(),
+		structOut("parent_tid", layoutInt).at(2).prefixed(),
+		hex("tls").at(tls).prefixed(),
+		ptr("child_tidptr").at(child).prefixed(),
+	}
+}
+
+// cloneSubsets makes the lists with any of the last three arguments: bit 0 for
+// parent_tid, 1 for tls, 2 for child_tidptr.
+func cloneSubsets(all []Arg) (lists [8][]Arg) {
+	for i := range lists {
+		lists[i] = append(lists[i], all[:2]...)
+		for bit := range 3 {
+			if i&(1<<bit) != 0 {
+				lists[i] = append(lists[i], all[2+bit])
+			}
+		}
+	}
+	return lists
+}
+
+func cloneWants(flags uint64) (i int) {
+	if flags&(0x100000|0x1000) != 0 { // CLONE_PARENT_SETTID, CLONE_PIDFD
+		i |= 1
+	}
+	if flags&0x80000 != 0 { // CLONE_SETTLS
+		i |= 2
+	}
+	if flags&(0x1000000|0x200000) != 0 { // CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID
+		i |= 4
+	}
+	return i
+}
+
+func cloneArgs(r *[6]uint64) []Arg     { return cloneLists[cloneWants(r[0])] }
+func cloneArgsBack(r *[6]uint64) []Arg { return cloneBacks[cloneWants(r[0])] }
+
+// cloneFlags prints the flags with the signal in their lowest byte.
+func (p *printer) cloneFlags(v uint64) {
+	signal := v & 0xff
+	if v &^= 0xff; v != 0 || signal == 0 {
+		p.flags(setCloneFlags, v)
+		if signal == 0 {
+			return
+		}
+		p.str("|")
+	}
+	p.str(SignalName(int(signal)))
+}
+
+var (
+	argsClone3      = []Arg{structIn("cl_args", layoutCloneArgs), size("size")}
+	argsClone3Short = []Arg{ptr("cl_args"), size("size")}
+)
+
+func clone3Args(r *[6]uint64) []Arg {
+	if r[1] < 64 { // CLONE_ARGS_SIZE_VER0
+		return argsClone3Short
+	}
+	return argsClone3
+}
 
 // struct clone_args in its first published size.
 var layoutCloneArgs = &layout{64, 64, func(p *printer, b []byte) {
@@ -112,6 +175,12 @@ var layoutCloneArgs = &layout{64, 64, func(p *printer, b []byte) {
 		p.hex(v)
 	}
 	p.str("}")
+	// The kernel puts the result there: CLONE_PARENT_SETTID.
+	if le64(b, 0)&0x100000 != 0 && p.s.Ret > 0 && !p.unfinished {
+		p.str(" => {parent_tid=[")
+		p.int(p.s.Ret)
+		p.str("]}")
+	}
 }, false}
 
 var layoutRusage = &layout{144, 72, func(p *printer, b []byte) {
@@ -150,7 +219,7 @@ func (p *printer) cpus(b []byte) {
 	p.str("]")
 }
 
-var layoutSchedAttr = &layout{48, 48, func(p *printer, b []byte) {
+var layoutSchedAttr = &layout{56, 56, func(p *printer, b []byte) {
 	p.str("{size=")
 	p.uint(le32(b, 0))
 	p.field("sched_policy")
@@ -164,6 +233,12 @@ var layoutSchedAttr = &layout{48, 48, func(p *printer, b []byte) {
 	for i, n := range [...]string{"sched_runtime", "sched_deadline", "sched_period"} {
 		p.field(n)
 		p.uint(le64(b, 24+8*i))
+	}
+	if le32(b, 0) >= 56 {
+		p.field("sched_util_min")
+		p.uint(le32(b, 48))
+		p.field("sched_util_max")
+		p.uint(le32(b, 52))
 	}
 	p.str("}")
 }, false}
@@ -181,10 +256,10 @@ func archPrctlArgs(r *[6]uint64) []Arg {
 }
 
 var (
-	ptraceHead = []Arg{enum("op", setPtrace), num("pid"), ptr("addr"), ptr("data")}
-	ptraceOpt  = []Arg{enum("op", setPtrace), num("pid"), ptr("addr"), flags("data", setPtraceOptions)}
-	ptraceSig  = []Arg{enum("op", setPtrace), num("pid"), ptr("addr"), sig("data")}
-	ptraceInfo = []Arg{enum("op", setPtrace), num("pid"), ptr("addr"), structOut("data", layoutSiginfo)}
+	ptraceHead = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), ptr("data")}
+	ptraceOpt  = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), flags("data", setPtraceOptions).wide()}
+	ptraceSig  = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), sig("data")}
+	ptraceInfo = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), structOut("data", layoutSiginfo)}
 )
 
 func ptraceArgs(r *[6]uint64) []Arg {
@@ -252,5 +327,30 @@ func personalityRemark(p *printer) {
 	if v &^= 0xff; v != 0 {
 		p.str("|")
 		p.flags(&Set{Names: setPersonalityFlags.Names}, v)
+	}
+}
+
+func schedRemark(p *printer) { p.enum(schedPolicy.low, uint64(p.s.Ret)&schedPolicy.lowM) }
+
+var argsMembarrier = []Arg{enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")}
+
+func membarrierArgs(r *[6]uint64) []Arg {
+	if r[1]&1 == 0 { // MEMBARRIER_CMD_FLAG_CPU
+		return argsMembarrier[:2]
+	}
+	return argsMembarrier
+}
+
+// MEMBARRIER_CMD_QUERY returns the commands that there are.
+func membarrierResult(r *[6]uint64) retKind {
+	if uint32(r[0]) == 0 {
+		return retFlags
+	}
+	return retInt
+}
+
+func membarrierRemark(p *printer) {
+	if uint32(p.s.Args[0]) == 0 && p.s.Ret != 0 {
+		p.flags(setMembarrier, uint64(p.s.Ret))
 	}
 }

@@ -28,14 +28,12 @@ var callsSystem = []Call{
 var layoutUtsname = &layout{390, 390, func(p *printer, b []byte) {
 	p.str("{")
 	for i, n := range [...]string{"sysname", "nodename", "release", "version", "machine", "domainname"} {
-		if i > 2 && p.abbreviated() {
+		if i > 1 && p.abbreviated() {
 			p.str(", ...")
 			break
 		}
-		if i == 1 || i == 0 || i == 2 || !p.abbreviated() {
-			p.field(n)
-			p.cstr(b[65*i : 65*i+65])
-		}
+		p.field(n)
+		p.cstr(b[65*i : 65*i+65])
 	}
 	p.str("}")
 }, false}

@@ -1,5 +1,7 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // Calls that wait for descriptors, memory words or completions.
 var callsWait = []Call{
 	def("poll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), num("timeout")).remark(pollRemark),
@@ -48,7 +50,12 @@ var layoutIoEvent = &layout{32, 32, func(p *printer, b []byte) {
 // pselect6's last argument: a pointer to a signal set and its size.
 var layoutSigmaskArg = &layout{16, 8, func(p *printer, b []byte) {
 	p.str("{sigmask=")
-	p.ptr(p.long(b, 0))
+	n := int(min(p.long(b, 1), 128))
+	if set := p.m.exactly(p.long(b, 0), n, event.Enter); n > 0 && set != nil {
+		p.sigset(set)
+	} else {
+		p.ptr(p.long(b, 0))
+	}
 	p.str(", sigsetsize=")
 	p.uint(p.long(b, 1))
 	p.str("}")
@@ -61,7 +68,16 @@ var layoutUringParams = &layout{120, 120, func(p *printer, b []byte) {
 	p.uint(le32(b, 12))
 	p.field("sq_thread_idle")
 	p.uint(le32(b, 16))
-	if p.both {
+	if p.at == event.Enter && le32(b, 28)|le32(b, 32)|le32(b, 36) != 0 {
+		p.field("resv")
+		p.str("[")
+		for i := range 3 {
+			p.sep(i)
+			p.hex(le32(b, 28+4*i))
+		}
+		p.str("]")
+	}
+	if p.at == event.Leave {
 		p.field("sq_entries")
 		p.uint(le32(b, 0))
 		p.field("cq_entries")
@@ -90,7 +106,7 @@ var futexOp = enumFlags("futex_op", 0xff, setFutexOps, &Set{Names: []Name{{0x100
 var (
 	futexHead     = []Arg{ptr("uaddr"), futexOp, unum("val")}
 	futexWait     = futexWith(structIn("timeout", layoutTimespec))
-	futexBitset   = futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2"), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset})
+	futexBitset   = futexWith(structIn("timeout", layoutTimespec), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
 	futexWakeBits = futexWith(Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
 	futexRequeue  = futexWith(unum("val2"), ptr("uaddr2"))
 	futexCmp      = futexWith(unum("val2"), ptr("uaddr2"), unum("val3"))
@@ -128,4 +144,18 @@ func futexArgs(r *[6]uint64) []Arg {
 	return futexAll
 }
 
-var futexCmpOp = futexWith(unum("val2"), ptr("uaddr2"), hex("val3"))
+var futexCmpOp = futexWith(unum("val2"), ptr("uaddr2"), Arg{Name: "val3", kind: KindFlags, set: setFutexWakeOps})
+
+// wakeOp prints FUTEX_WAKE_OP's last argument, made by FUTEX_OP (futex(2)).
+func (p *printer) wakeOp(v uint64) {
+	if v>>31&1 != 0 {
+		p.str("FUTEX_OP_OPARG_SHIFT<<28|")
+	}
+	p.enum(setFutexWakeOps, v>>28&7)
+	p.str("<<28|")
+	p.hex(v >> 12 & 0xfff)
+	p.str("<<12|")
+	p.enum(setFutexWakeCmps, v>>24&0xf)
+	p.str("<<24|")
+	p.hex(v & 0xfff)
+}

@@ -143,8 +143,14 @@ func (k *capture) arg(arg *Arg, addr uint64) {
 			}
 			return
 		}
+		if arg.ifRet && k.ret == 0 && !enter {
+			return
+		}
 		if enter && arg.dir&in != 0 || !enter && arg.dir&out != 0 && !failed {
-			k.read(addr, k.sizeOf(arg))
+			p := k.read(addr, k.sizeOf(arg))
+			if arg.st == layoutSigmaskArg && len(p) == 2*int(k.word) && long64(p, 0, k.word) != 0 {
+				k.read(long64(p, 0, k.word), int(min(long64(p, 1, k.word), 128)))
+			}
 		}
 	}
 }

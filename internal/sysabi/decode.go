@@ -98,6 +98,10 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 	switch arg.kind {
 	case KindInt, KindFD, KindDirFD, KindSignal, KindID:
 		v.Int, v.Uint = int64(int32(raw)), uint64(uint32(raw))
+	case KindFlags, KindEnum, KindEnumFlags:
+		if !arg.long {
+			v.Int, v.Uint = int64(int32(raw)), uint64(uint32(raw))
+		}
 	case KindUint, KindMode:
 		v.Uint = uint64(uint32(raw))
 	case KindOffset:

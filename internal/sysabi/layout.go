@@ -279,6 +279,12 @@ var layoutSiginfo = &layout{128, 128, func(p *printer, b []byte) {
 func widenSiginfo(b []byte) []byte {
 	w := make([]byte, 128)
 	copy(w, b[:12])
+	if le32(b, 0) == sigCHLD && int32(le32(b, 8)) > 0 { // its times are longs
+		copy(w[16:], b[12:24])
+		copy(w[32:36], b[24:28])
+		copy(w[40:44], b[28:32])
+		return w
+	}
 	copy(w[16:], b[12:124])
 	return w
 }

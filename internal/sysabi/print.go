@@ -40,6 +40,10 @@ func (d Decoded) Append(b []byte, o Options) []byte {
 			p.str(" <unfinished ...>")
 			break
 		}
+		if v.arg.named {
+			p.str(v.Name)
+			p.str("=")
+		}
 		p.value(v)
 		if d.Unfinished && i == len(d.Args)-1 && d.Call.ret != retNone {
 			p.str(" <unfinished ...>")
@@ -303,8 +307,15 @@ func (p *printer) value(v *Value) {
 	case KindStrings:
 		p.strings(v)
 	case KindFlags:
-		if v.arg.set == setOpenFlags {
+		switch v.arg.set {
+		case setOpenFlags:
 			p.openFlags(v.Uint)
+			return
+		case setFutexWakeOps:
+			p.wakeOp(v.Uint)
+			return
+		case setCloneFlags:
+			p.cloneFlags(v.Uint)
 			return
 		}
 		p.flags(v.arg.set, v.Uint)
@@ -356,7 +367,7 @@ func (p *printer) value(v *Value) {
 // enumFlags prints an enum and the flags above it; without an enum the low
 // bits are permissions.
 func (p *printer) enumFlags(v *Value) {
-	low, high := v.Uint&v.arg.lowM, v.Uint&^v.arg.lowM&0xffffffff
+	low, high := v.Uint&v.arg.lowM, v.Uint&^v.arg.lowM
 	rest := Set{Names: v.arg.set.Names}
 	if v.arg.low == nil {
 		if high != 0 {
@@ -494,7 +505,7 @@ func (p *printer) dev(v uint64) {
 // structure prints one structure or an array.
 func (p *printer) structure(v *Value) {
 	failed := (p.failed || p.unfinished) && !(v.arg.onIntr && interrupted(v.s.Ret))
-	if v.Uint == 0 || v.arg.dir == out && failed || v.arg.onIntr && !p.failed {
+	if v.Uint == 0 || v.arg.dir == out && failed || v.arg.onIntr && !p.failed || v.arg.ifRet && v.s.Ret == 0 {
 		p.ptr(v.Uint)
 		return
 	}

@@ -49,6 +49,8 @@ type Siginfo struct {
 	PID    int32 // sender, or the child of SIGCHLD
 	UID    uint32
 	Status int32  // SIGCHLD: exit status or signal
+	UTime  int64  // SIGCHLD: user time of the child, clock ticks
+	STime  int64  // SIGCHLD: system time
 	Addr   uint64 // faults: the address; SIGSYS: the instruction
 	Value  uint64 // sigqueue's
 	NR     uint32 // SIGSYS: the call
@@ -70,6 +72,7 @@ func DecodeSiginfo(b []byte) Siginfo {
 		s.PID, s.UID, s.Value = int32(le.Uint32(p[16:])), le.Uint32(p[20:]), le.Uint64(p[24:])
 	case s.Signo == sigCHLD:
 		s.PID, s.UID, s.Status = int32(le.Uint32(p[16:])), le.Uint32(p[20:]), int32(le.Uint32(p[24:]))
+		s.UTime, s.STime = int64(le.Uint64(p[32:])), int64(le.Uint64(p[40:]))
 	case s.Signo == sigSYS:
 		s.Addr, s.NR, s.Arch = le.Uint64(p[16:]), le.Uint32(p[24:]), le.Uint32(p[28:])
 	case s.Signo == sigIO:
@@ -144,6 +147,8 @@ func (s Siginfo) append(b []byte) []byte {
 		} else {
 			b = append(b, SignalName(int(s.Status))...)
 		}
+		b = strconv.AppendInt(append(b, ", si_utime="...), s.UTime, 10)
+		b = strconv.AppendInt(append(b, ", si_stime="...), s.STime, 10)
 	case s.Signo == sigSYS:
 		b = appendPtr(append(b, ", si_call_addr="...), s.Addr)
 		b = strconv.AppendUint(append(b, ", si_syscall="...), uint64(s.NR), 10)
