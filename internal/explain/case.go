@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"culprit/internal/event"
+	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
 )
 
@@ -50,7 +51,8 @@ func failed(p *timeline.Process) bool { return p.Ended && p.Status != 0 }
 //     status, had its failure passed on.
 //   - An earlier failed child counts fully when it ran the same program as that
 //     one (a retry), or fed it through a pipe; else in part.
-//   - A child that succeeded may still have done the wrong thing in silence.
+//   - A child that succeeded may still have done the wrong thing in silence, more
+//     so when it answers its parent through a pipe.
 func (c *Case) shares(p *timeline.Process, share float64) {
 	if c.share[p] >= share {
 		return
@@ -65,6 +67,10 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 	for _, k := range p.Kids {
 		w := 0.5
 		switch {
+		case crashedBySelf(k):
+			w = 0.9 // whoever ignores it
+		case !failed(k) && feeds(k, p):
+			w = 0.9 // a helper says by its pipe how it went
 		case !failed(p) && p.Ended:
 			w = 0.5 // the parent coped with whatever happened in it
 		case k == lastFailed, !p.Ended && !k.Ended:
@@ -80,6 +86,12 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 		}
 		c.shares(k, share*w)
 	}
+}
+
+// crashedBySelf reports whether a signal for its own fault ended the process.
+func crashedBySelf(p *timeline.Process) bool {
+	_, own := crashes[sysabi.SignalName(int(p.Status&0x7f))]
+	return p.Ended && own
 }
 
 // passedOn is the tie between a child's failure and its parent's. A little

@@ -2,8 +2,12 @@ package explain
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 
+	"culprit/internal/dissect"
 	"culprit/internal/timeline"
 )
 
@@ -125,9 +129,54 @@ func (c *Case) triedLater(conn *timeline.Conn) bool {
 	})
 }
 
+// proxyVariables are the environment variables by which programs are told of a
+// proxy (curl(1), ENVIRONMENT; npm's config).
+var proxyVariables = []string{"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+	"ftp_proxy", "npm_config_proxy", "npm_config_https_proxy", "socks_proxy", "SOCKS_PROXY"}
+
 // proxy names the environment variable that sent the program to this peer as to
 // a proxy.
-func (c *Case) proxy(conn *timeline.Conn) (string, bool) { return "", false }
+func (c *Case) proxy(conn *timeline.Conn) (string, bool) {
+	env := c.environment(conn.Proc)
+	for _, name := range proxyVariables {
+		value, ok := env[name]
+		if !ok {
+			continue
+		}
+		if !strings.Contains(value, "://") {
+			value = "http://" + value
+		}
+		u, err := url.Parse(value)
+		if err != nil || u.Port() != strconv.Itoa(int(conn.Remote.Port())) {
+			continue
+		}
+		if host := u.Hostname(); host == conn.Name || host == conn.Remote.Addr().String() || conn.Name == "" || conn.Remote.Addr().IsLoopback() {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// environment is what the newest execve of a process, or of the nearest
+// ancestor that had one, gave as its environment.
+func (c *Case) environment(p *timeline.Process) map[string]string {
+	for ; p != nil; p = p.Parent {
+		for i := len(p.Calls) - 1; i >= 0; i-- {
+			call := p.Calls[i]
+			if call.Name() != "execve" || call.Raw.Ret != 0 {
+				continue
+			}
+			v, _ := call.Decode().Arg("envp")
+			env := make(map[string]string, len(v.Strings))
+			for _, s := range v.Strings {
+				name, value, _ := strings.Cut(s, "=")
+				env[name] = value
+			}
+			return env
+		}
+	}
+	return nil
+}
 
 func hostOf(conn *timeline.Conn) string {
 	if conn.Name != "" {
@@ -147,6 +196,30 @@ func connectNext(conn *timeline.Conn) []string {
 	return []string{fmt.Sprintf("check on %s that the service listens on port %d and that no firewall rejects it", hostOf(conn), port)}
 }
 
+// lastWords is what a server said instead of its protocol before it closed:
+// one short text.
+func lastWords(conn *timeline.Conn) string {
+	if conn.TLS != nil || len(conn.HTTP) > 0 || conn.Received == 0 || conn.Received > 512 {
+		return ""
+	}
+	var text []byte
+	for _, s := range conn.Segments {
+		if s.Dir == dissect.ToClient {
+			text = append(text, s.Data...)
+		}
+	}
+	line := strings.TrimSpace(firstLine(string(text)))
+	for _, b := range []byte(line) {
+		if b < ' ' && b != '\t' || b >= 0x7f {
+			return ""
+		}
+	}
+	if strings.HasPrefix(line, "SSH-") {
+		return "" // its banner
+	}
+	return line
+}
+
 var transferError = Cause{
 	Names: []string{"connection-reset", "connection-closed-early"},
 	Doc:   "an established connection broke (ECONNRESET, EPIPE), or ended before an answer, with nothing from the server that says why",
@@ -158,7 +231,8 @@ var transferError = Cause{
 			}
 			errno := conn.Errno.Name()
 			broke := (errno == "ECONNRESET" || errno == "EPIPE") && conn.Failed != conn.Connect
-			early := !broke && conn.Errno == 0 && conn.EOF != 0 && conn.Received == 0
+			words := lastWords(conn)
+			early := !broke && conn.Errno == 0 && conn.EOF != 0 && (conn.Received == 0 || words != "")
 			if !broke && !early || c.reachedLater(conn) {
 				continue
 			}
@@ -177,7 +251,12 @@ var transferError = Cause{
 				f.Cause = "connection-closed-early"
 				f.Title = fmt.Sprintf("%s closed the connection without a word", conn.Peer())
 				f.Why = fmt.Sprintf("%s sent %s bytes; the server closed and had sent nothing.", conn.Proc.Name(), count(conn.Sent))
-				f.Evidence = append(f.Evidence, Evidence{"wire", conn.EOF, fmt.Sprintf("%s closes connection %d, 0 bytes received", conn.Peer(), conn.ID)})
+				if words != "" {
+					f.Title = fmt.Sprintf("%s closed the connection: %s", conn.Peer(), words)
+					f.Why = fmt.Sprintf("%s sent %s bytes; the server said %q and closed.", conn.Proc.Name(), count(conn.Sent), words)
+					f.Facts = append(f.Facts, Fact{"words", words})
+				}
+				f.Evidence = append(f.Evidence, Evidence{"wire", conn.EOF, fmt.Sprintf("%s closes connection %d, %d bytes received: %s", conn.Peer(), conn.ID, conn.Received, words)})
 			}
 			c.addException(&f, conn)
 			f.Next = []string{"look into the server's own log at that time: the reason is known only there"}

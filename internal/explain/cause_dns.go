@@ -36,6 +36,9 @@ func (c *Case) questions() []*question {
 next:
 	for _, l := range c.T.Lookups {
 		name := strings.TrimSuffix(l.Name, ".")
+		if l.Type == "SRV" {
+			continue // services are looked for by it before the name itself
+		}
 		for _, q := range out {
 			if q.proc == l.Proc && (q.name == name || strings.HasPrefix(name, q.name+".") || strings.HasPrefix(q.name, name+".")) {
 				if len(name) < len(q.name) {
@@ -95,7 +98,7 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 		at = refused
 		f.Cause, f.Side = "dns-no-server", Local
 		f.Title = fmt.Sprintf("no name server answers at %s, which /etc/resolv.conf names", list)
-		f.Why = fmt.Sprintf("%s asked %s for %s and got %s (%s): nobody listens there.", q.proc.Name(), list, q.name, refused.Error.Errno().Name(), refused.Error.Errno().Text())
+		f.Why = fmt.Sprintf("%s asked %s for %s; the machine there answered that nobody listens (ECONNREFUSED).", q.proc.Name(), list, q.name)
 		f.Next = []string{"put a working name server into /etc/resolv.conf"}
 	case silent != nil:
 		at = silent
@@ -120,7 +123,7 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 		f.Links = append(f.Links, Link{"error text", line.Text, wText})
 	}
 	if !c.connectedAfter(q.proc, at) {
-		f.Links = append(f.Links, c.linkLast(q.proc, at.Time, wLast, "nothing was connected to after it")...)
+		f.Links = append(f.Links, c.linkLast(q.proc, at.Time, wLast, wWire, "nothing was connected to after it")...)
 	}
 	for _, l := range q.asks[:min(len(q.asks), 4)] {
 		f.Evidence = append(f.Evidence, lookupEvidence(l))

@@ -135,10 +135,33 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 			links = append(links, Link{"error text", l.Text, wText})
 		}
 	}
-	if len(links) == 0 && failed(call.Proc) && opens(call) {
-		links = append(links, c.linkLast(call.Proc, call.Leave(), wProbe, "the last thing that the process tried before its end")...)
+	switch rare := call.Errno().Name() != "ENOENT"; {
+	case len(links) > 0 || !failed(call.Proc) || furniture(name):
+	case rare && !asks(call):
+		links = append(links, c.linkLast(call.Proc, call.Leave(), wLast, 0, "the last trouble of the process before its end")...)
+	case opens(call) && c.lastMiss(call):
+		links = append(links, c.linkLast(call.Proc, call.Leave(), wProbe, 0, "the last thing that the process tried before its end")...)
 	}
 	return links
+}
+
+// asks tells the calls by which programs ask whether they may.
+func asks(call *timeline.Call) bool {
+	switch call.Name() {
+	case "access", "faccessat", "faccessat2", "stat", "lstat", "newfstatat", "statx", "readlink", "readlinkat", "getxattr", "lgetxattr":
+		return true
+	}
+	return false
+}
+
+// lastMiss reports whether the process missed no other file after this one.
+func (c *Case) lastMiss(call *timeline.Call) bool {
+	for i := len(call.Proc.Calls) - 1; i >= 0 && call.Proc.Calls[i].Enter > call.Enter; i-- {
+		if o := call.Proc.Calls[i]; o.Errno() == call.Errno() && opens(o) && !furniture(o.Path) {
+			return false
+		}
+	}
+	return true
 }
 
 // saidPath finds the newest of the last words, spoken after the call, that

@@ -144,7 +144,7 @@ func (c *Case) linkStatus(conn *timeline.Conn, x *timeline.Exchange, status int,
 		}
 	}
 	if c.lastConn(conn) && x == conn.HTTP[len(conn.HTTP)-1] {
-		links = append(links, c.linkLast(conn.Proc, x.Response.Head.Time, wLast, "the last answer before the end")...)
+		links = append(links, c.linkLast(conn.Proc, x.Response.Head.Time, wLast, wWire, "the last answer before the end")...)
 	}
 	return links
 }

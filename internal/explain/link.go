@@ -20,7 +20,8 @@ const (
 	wCaught   = 0.7  // the last exception that the program's own code caught before it failed
 	wStatus   = 0.9  // the program's exit status means this kind of trouble, by its manual
 	wLast     = 0.75 // the last trouble of its process, nothing but cleaning up after it
-	wProbe    = 0.55 // the same for a file: many are looked for and not needed
+	wWire     = 0.5  // the last word from the network was a refusal, whatever came after
+	wProbe    = 0.55 // the last trouble was a file that is not there: many are looked for and not needed
 	wUnread   = 0.9  // an answer that lay unread when the connection broke
 	wPresent  = 0.1  // it happened
 )
@@ -256,14 +257,16 @@ func (c *Case) linkConn(conn *timeline.Conn) []Link {
 			links = append(links, Link{"said", l.Text, wText})
 		}
 	}
-	if c.lastConn(conn) {
+	if c.lastConn(conn) && conn.Path == "" {
 		at := conn.Opened
 		if conn.Failed != nil {
 			at = conn.Failed.Leave()
 		} else if n := len(conn.Calls); n > 0 {
 			at = conn.Calls[n-1].Leave()
 		}
-		links = append(links, c.linkLast(conn.Proc, at, wLast, "the last connection before the end")...)
+		links = append(links, c.linkLast(conn.Proc, at, wLast, wWire, "the last connection before the end")...)
+	} else if conn.Path != "" && conn.Failed != nil && c.lastConn(conn) {
+		links = append(links, c.linkLast(conn.Proc, conn.Failed.Leave(), wLast, 0, "the last connection before the end")...)
 	}
 	return links
 }
@@ -380,15 +383,13 @@ func furniture(path string) bool {
 }
 
 // linkLast ties a trouble by what came after it: nothing, or so little that it
-// may still be the reason.
-func (c *Case) linkLast(p *timeline.Process, at event.Time, w float64, what string) []Link {
-	if !failed(p) && p.Ended && p != c.T.Root {
-		return nil
-	}
+// may still be the reason. Trouble on the network, when it was the last word
+// from there, keeps the weight wWire whatever the program did with it.
+func (c *Case) linkLast(p *timeline.Process, at event.Time, w, floor float64, what string) []Link {
 	for n := c.aftermath(p, at); n > 0 && w > 0.05; n-- {
 		w *= 0.8
 	}
-	if w < 0.1 {
+	if w = max(w, floor); w < 0.1 {
 		return nil
 	}
 	return []Link{{"last", what, w}}

@@ -32,6 +32,11 @@ func statusLink(f *Finding) (Link, bool) {
 	if f.Proc == nil || !f.Proc.Ended {
 		return Link{}, false
 	}
+	// A file that was looked for in vain proves nothing beside a status for
+	// file trouble in general.
+	if len(f.Links) == 0 || f.Conn == nil && !strings.HasPrefix(f.Cause, "dns-") && f.Links[0].Weight <= wProbe {
+		return Link{}, false
+	}
 	code := exitCode(f.Proc.Status)
 	for _, cause := range statuses[f.Proc.Name()][code] {
 		if f.Cause == cause || strings.HasSuffix(cause, "-") && strings.HasPrefix(f.Cause, cause) {

@@ -30,11 +30,7 @@ func (b *builder) datagram(c *Call, d *Desc, dec sysabi.Decoded) {
 	}
 	if e := c.Errno(); e != 0 {
 		if e.Name() == "ECONNREFUSED" { // the ICMP error of an earlier datagram
-			for _, l := range b.t.Lookups {
-				if l.Proc == c.Proc && !l.Answered && l.Error == nil && (l.Server == server || !server.IsValid()) {
-					l.Error = c
-				}
-			}
+			b.noServer(c, server)
 		}
 		return
 	}
@@ -58,6 +54,15 @@ func (b *builder) datagram(c *Call, d *Desc, dec sysabi.Decoded) {
 			q := msg.Questions[0]
 			b.t.Lookups = append(b.t.Lookups, &Lookup{Time: c.Enter, Proc: c.Proc, TID: c.TID, Server: server,
 				Name: q.Name, Type: q.Type.String(), ID: msg.ID, Sent: c})
+		}
+	}
+}
+
+// noServer says of the open questions to a server that nobody listens there.
+func (b *builder) noServer(c *Call, server netip.AddrPort) {
+	for _, l := range b.t.Lookups {
+		if l.Proc == c.Proc && !l.Answered && l.Error == nil && (l.Server == server || !server.IsValid()) {
+			l.Error = c
 		}
 	}
 }

@@ -76,6 +76,8 @@ func (b *builder) effects(c *Call) {
 		}
 	case "connect":
 		b.connect(c)
+	case "poll", "ppoll":
+		b.polled(c)
 	case "getsockopt":
 		b.socketError(c)
 	case "chdir":
@@ -113,6 +115,27 @@ func (b *builder) socketError(c *Call) {
 		if m.At == event.Leave && m.Addr == a[3] && len(m.Data) >= 4 {
 			if e := sysabi.Errno(le32(m.Data)); e != 0 && !transient(e) {
 				c.Desc.Conn.fail(c, e)
+			}
+		}
+	}
+}
+
+// polled takes note of datagram sockets that poll(2) reports an error on: the
+// server's machine answered that nobody listens. glibc's resolver never fetches
+// the error itself.
+func (b *builder) polled(c *Call) {
+	const pollErr = 8
+	if c.Raw.Ret <= 0 {
+		return
+	}
+	for _, m := range c.Raw.Mem {
+		if m.At != event.Leave || m.Addr != c.Raw.Args[0] {
+			continue
+		}
+		for p := m.Data; len(p) >= 8; p = p[8:] { // struct pollfd: fd, events, revents
+			d := c.Proc.fds[int32(le32(p))].Desc
+			if d != nil && d.Type == sockDgram && d.Conn != nil && le32(p[4:])>>16&pollErr != 0 {
+				b.noServer(c, d.Conn.Remote)
 			}
 		}
 	}
