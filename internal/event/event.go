@@ -50,6 +50,10 @@ const (
 	KindWait    Kind = 14
 	KindSpawn   Kind = 15
 	KindEnd     Kind = 16
+	KindHolder  Kind = 17
+	KindLimit   Kind = 18
+	KindAwaits  Kind = 19
+	KindStack   Kind = 20
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -74,6 +78,10 @@ var Kinds = []struct {
 	{KindWait, "wait", func() Body { return new(Wait) }},
 	{KindSpawn, "spawn", func() Body { return new(Spawn) }},
 	{KindEnd, "end", func() Body { return new(End) }},
+	{KindHolder, "holder", func() Body { return new(Holder) }},
+	{KindLimit, "limit", func() Body { return new(Limit) }},
+	{KindAwaits, "awaits", func() Body { return new(Awaits) }},
+	{KindStack, "stack", func() Body { return new(Stack) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".
