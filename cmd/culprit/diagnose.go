@@ -36,6 +36,15 @@ func openTimeline(path string) (*casefile.Case, *timeline.Timeline, error) {
 	return c, t, nil
 }
 
+// whole is the exit of a command that has shown a case: status 1, and nothing
+// more to say, when the case lacks something.
+func whole(c *casefile.Case) error {
+	if len(c.Lacks()) > 0 {
+		return &exitError{code: 1}
+	}
+	return nil
+}
+
 func diagnose(path string) (*diagnosis, error) {
 	c, t, err := openTimeline(path)
 	if err != nil {

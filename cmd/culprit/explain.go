@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ func explainCommand() *cobra.Command {
 		Long: `Works out the diagnosis of a case anew and prints it with all its evidence, the
 chain from the symptom to the cause, and the other candidates.
 
-Exit status: 0, or 1 when the case can't be read.`,
+Exit status: 0, or 1 when the case can't be read to its end.`,
 		Args: exactly(1, "one case"),
 		RunE: func(c *cobra.Command, args []string) error {
 			d, err := diagnose(args[0])
@@ -24,9 +25,11 @@ Exit status: 0, or 1 when the case can't be read.`,
 			}
 			defer d.c.Close()
 			if asJSON {
-				return d.json(args[0]).Write(os.Stdout)
+				err = d.json(args[0]).Write(os.Stdout)
+			} else {
+				err = d.text(os.Stdout, color, "", !brief)
 			}
-			return d.text(os.Stdout, color, "", !brief)
+			return cmp.Or(err, whole(d.c))
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")

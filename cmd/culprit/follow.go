@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -22,7 +23,8 @@ func followCommand() *cobra.Command {
 received it: decrypted where the keys are known, else as it went over the wire.
 Without N it lists the connections.
 
-Exit status: 0, or 1 when the case can't be read or has no such connection.`,
+Exit status: 0, or 1 when the case can't be read to its end or has no such
+connection.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return usagef("`culprit follow` wants a case, and perhaps the number of a connection")
@@ -48,11 +50,11 @@ Exit status: 0, or 1 when the case can't be read or has no such connection.`,
 			w := bufio.NewWriterSize(os.Stdout, 64<<10)
 			defer w.Flush()
 			if len(args) == 1 {
-				return list(w, t)
+				return cmp.Or(list(w, t), whole(cf))
 			}
 			for _, conn := range t.Conns {
 				if conn.ID == n {
-					return follow(w, conn, form)
+					return cmp.Or(follow(w, conn, form), whole(cf))
 				}
 			}
 			return fmt.Errorf("%s has no connection %d: it has %d (`culprit follow %s` lists them)", args[0], n, len(t.Conns), args[0])

@@ -61,6 +61,9 @@ wrong usage, 1 when culprit itself failed before CMD was started.`,
 	return c
 }
 
+// errRecorderDied says that the second process is gone before its time.
+var errRecorderDied = errors.New("the recorder ended early")
+
 // run records and explains one command. extra are NAME=VALUE additions to its
 // environment.
 func run(command, extra []string, f runFlags) error {
@@ -87,14 +90,21 @@ func run(command, extra []string, f runFlags) error {
 	if out == "" {
 		out = caseName(command[0], time.Now())
 	}
+	env := os.Environ()
+	if len(extra) > 0 { // of a name that stands twice a program sees either
+		env = (&exec.Cmd{Env: append(env, extra...)}).Environ()
+	}
 	r, err := startRecorder(record.Config{
-		Command: command, Env: append(os.Environ(), extra...), Case: out, Culprit: version, Timeout: f.timeout,
+		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
 		NoInject: f.noInject, MaxStream: f.maxStream, Snaplen: f.snaplen,
 	})
 	if err != nil {
 		return err
 	}
 	res, err := r.wait()
+	if errors.Is(err, errRecorderDied) {
+		return fmt.Errorf("%w; `culprit explain %s` shows what it had recorded", err, spoolOf(out))
+	}
 	if err != nil {
 		return err
 	}
@@ -240,7 +250,7 @@ func (r *recorderProcess) wait() (record.Result, error) {
 			}
 		case err := <-failed:
 			state := r.cmd.Wait()
-			return record.Result{}, fmt.Errorf("the recorder ended early (%v, %v): what it had recorded is kept", state, err)
+			return record.Result{}, fmt.Errorf("%w (%v, %v), and the program with it", errRecorderDied, state, err)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func showCommand() *cobra.Command {
 		Long: `Prints what the three lenses saw in one order of time. Times count seconds from
 the start of the run.
 
-Exit status: 0, or 1 when the case can't be read.`,
+Exit status: 0, or 1 when the case can't be read to its end.`,
 		Args: exactly(1, "one case"),
 		RunE: func(c *cobra.Command, args []string) error {
 			cf, t, err := openTimeline(args[0])
@@ -48,7 +48,7 @@ Exit status: 0, or 1 when the case can't be read.`,
 					return err
 				}
 			}
-			return nil
+			return whole(cf)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
