@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"culprit/internal/dissect"
+	"culprit/internal/event"
 	"culprit/internal/timeline"
 )
 
@@ -196,6 +197,14 @@ func connectNext(conn *timeline.Conn) []string {
 	return []string{fmt.Sprintf("check on %s that the service listens on port %d and that no firewall rejects it", hostOf(conn), port)}
 }
 
+// closedAt is when the program learnt that its peer was gone.
+func closedAt(conn *timeline.Conn) event.Time {
+	if conn.EOF != 0 {
+		return conn.EOF
+	}
+	return conn.Failed.Leave()
+}
+
 // lastWords is what a server said instead of its protocol before it closed:
 // one short text.
 func lastWords(conn *timeline.Conn) string {
@@ -230,9 +239,9 @@ var transferError = Cause{
 				continue
 			}
 			errno := conn.Errno.Name()
-			broke := (errno == "ECONNRESET" || errno == "EPIPE") && conn.Failed != conn.Connect
 			words := lastWords(conn)
-			early := !broke && conn.Errno == 0 && conn.EOF != 0 && (conn.Received == 0 || words != "")
+			broke := (errno == "ECONNRESET" || errno == "EPIPE") && conn.Failed != conn.Connect && words == ""
+			early := !broke && (conn.Errno == 0 && conn.EOF != 0 && conn.Received == 0 || words != "" && (conn.EOF != 0 || conn.Errno != 0))
 			if !broke && !early || c.reachedLater(conn) {
 				continue
 			}
@@ -256,7 +265,7 @@ var transferError = Cause{
 					f.Why = fmt.Sprintf("%s sent %s bytes; the server said %q and closed.", conn.Proc.Name(), count(conn.Sent), words)
 					f.Facts = append(f.Facts, Fact{"words", words})
 				}
-				f.Evidence = append(f.Evidence, Evidence{"wire", conn.EOF, fmt.Sprintf("%s closes connection %d, %d bytes received: %s", conn.Peer(), conn.ID, conn.Received, words)})
+				f.Evidence = append(f.Evidence, Evidence{"wire", closedAt(conn), fmt.Sprintf("%s closes connection %d, %d bytes received: %s", conn.Peer(), conn.ID, conn.Received, words)})
 			}
 			c.addException(&f, conn)
 			f.Next = []string{"look into the server's own log at that time: the reason is known only there"}

@@ -86,13 +86,18 @@ type Cause struct {
 // Causes lists the rules. The order does not matter: weight decides.
 var Causes = []Cause{
 	httpStatus,
+	httpTruncated,
+	httpContent,
 	connectError,
 	transferError,
 	dnsFailure,
 	tlsFailure,
 	fileError,
 	commandMissing,
+	loaderError,
 	pythonModule,
+	encodingError,
+	envMissing,
 	pythonUncaught,
 	pythonSwallowed,
 	crash,

@@ -265,7 +265,7 @@ func (c *Case) linkConn(conn *timeline.Conn) []Link {
 			at = conn.Calls[n-1].Leave()
 		}
 		links = append(links, c.linkLast(conn.Proc, at, wLast, wWire, "the last connection before the end")...)
-	} else if conn.Path != "" && conn.Failed != nil && c.lastConn(conn) {
+	} else if conn.Path != "" && conn.Failed != nil && c.lastConn(conn) && !furniture(conn.Path) {
 		links = append(links, c.linkLast(conn.Proc, conn.Failed.Leave(), wLast, 0, "the last connection before the end")...)
 	}
 	return links
@@ -374,7 +374,8 @@ func achieves(call *timeline.Call) bool {
 // furniture tells the files that a program opens in order to speak or to end,
 // not to do its work.
 func furniture(path string) bool {
-	for _, part := range []string{"/locale/", "/gconv", "/terminfo/", ".so", "/dev/null", "/dev/tty", "/proc/self/", "/zoneinfo/", "/etc/localtime", "/i18n/"} {
+	for _, part := range []string{"/locale/", "/gconv", "/terminfo/", ".so", "/dev/null", "/dev/tty", "/proc/self/", "/zoneinfo/", "/etc/localtime", "/i18n/",
+		"/nscd/", "/run/systemd/", "/var/lib/sss/", "locale.alias", "/locale-archive"} {
 		if strings.Contains(path, part) {
 			return true
 		}

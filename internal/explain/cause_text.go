@@ -1,0 +1,102 @@
+package explain
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"culprit/internal/timeline"
+)
+
+var encodingError = Cause{
+	Names: []string{"encoding-error"},
+	Doc:   "bytes were not text in the encoding that they were read as, or text could not be written in one",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for e, l := range c.final {
+			if !e.Is("UnicodeError") {
+				continue
+			}
+			f := c.exceptionFinding("encoding-error", e, l)
+			enc := e.Attrs["encoding"]
+			f.Facts = append(f.Facts, Fact{"encoding", enc}, Fact{"position", e.Attrs["start"]}, Fact{"reason", e.Attrs["reason"]})
+			if b := badByte(e.Text); b != "" {
+				f.Facts = append(f.Facts, Fact{"byte", b})
+			}
+			if name, call := c.fileRead(e); name != "" {
+				f.Title = fmt.Sprintf("%s is not %s", name, strings.ToUpper(enc))
+				f.Why = fmt.Sprintf("Reading it as %s failed: %s.", strings.ToUpper(enc), firstLine(e.Text))
+				f.Facts = append(f.Facts, Fact{"path", name})
+				f.Evidence = append([]Evidence{callEvidence(call)}, f.Evidence...)
+				f.Next = []string{fmt.Sprintf("find out its encoding (`file %s`) and convert it (`iconv -f LATIN1 -t UTF-8 %s`), or open it with the right one", name, name)}
+			} else {
+				f.Title = fmt.Sprintf("text and encoding do not fit: %s", firstLine(e.Text))
+				f.Next = []string{"set a UTF-8 locale (LANG=C.UTF-8, PYTHONUTF8=1), or name the encoding where the text is read or written"}
+			}
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+// badByte is the byte that "can't decode byte 0xe9" names.
+func badByte(text string) string {
+	_, rest, ok := strings.Cut(text, "byte ")
+	if !ok || !strings.HasPrefix(rest, "0x") {
+		return ""
+	}
+	b, _, _ := strings.Cut(rest, " ")
+	if _, err := strconv.ParseUint(b, 0, 8); err != nil {
+		return ""
+	}
+	return b
+}
+
+// fileRead is the file that the exception's thread read last.
+func (c *Case) fileRead(e *timeline.Exception) (string, *timeline.Call) {
+	calls := e.Proc.Calls
+	for i := len(calls) - 1; i >= 0; i-- {
+		call := calls[i]
+		if call.TID != e.TID || call.Leave() > e.Time || call.Raw.Ret <= 0 {
+			continue
+		}
+		if e.Time-call.Leave() > 5e9 {
+			break
+		}
+		if d := call.Desc; d != nil && d.Kind == timeline.DescFile && d.Path != "" && strings.Contains(call.Name(), "read") {
+			return d.Path, call
+		}
+	}
+	return "", nil
+}
+
+var envMissing = Cause{
+	Names: []string{"env-missing"},
+	Doc:   "the program wanted an environment variable that was not set",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for e, l := range c.final {
+			o := e.Origin()
+			if !e.Is("KeyError") || !strings.HasSuffix(o.File, "/os.py") || !strings.HasSuffix(o.Func, "__getitem__") {
+				continue // os.environ is the mapping of os.py
+			}
+			name := strings.Trim(e.Text, "'\"")
+			f := c.exceptionFinding("env-missing", e, l)
+			f.Title = fmt.Sprintf("the environment variable %s is not set", name)
+			f.Why = fmt.Sprintf("%s reads it at %s and goes on only with it.", e.Proc.Name(), frameOf(own(e.Stack)))
+			f.Facts = append(f.Facts, Fact{"variable", name}, Fact{"state", "not set"})
+			if c.clean(e.Proc) {
+				f.Why += " It was started with an environment of its own (env -i, cron, sudo), so what a login shell sets is not there."
+			}
+			f.Next = []string{"set it where the program is started: `export " + name + "=...`, Environment= of the unit, or the crontab"}
+			out = append(out, f)
+		}
+		return out
+	},
+}
+
+// clean reports whether a process got hardly any environment.
+func (c *Case) clean(p *timeline.Process) bool {
+	env := c.environment(p)
+	return env != nil && len(env) < 12
+}
