@@ -104,6 +104,12 @@ func restoreIgnored(pid int) error {
 	if err != nil {
 		return err
 	}
+	// The runtime leaves these alone at the start, so what it keeps of them says
+	// little: when ignored they stay so. A caller that must not be stopped uses
+	// signal.Notify, not signal.Ignore, on them.
+	for _, s := range []unix.Signal{unix.SIGTSTP, unix.SIGCONT, unix.SIGTTIN, unix.SIGTTOU} {
+		want |= have & (1 << (s - 1))
+	}
 	if want == have {
 		return nil
 	}

@@ -23,7 +23,7 @@ const (
 const perRun = noteGetfd | noteNoNewPrivs
 
 var noteTexts = map[uint32][2]string{
-	noteSecure:     {"set-uid", "the program got privileges from its file (AT_SECURE): the agent and the key log do not work in it"},
+	noteSecure:     {"set-uid", "the program runs in secure-execution mode (AT_SECURE), as set-uid programs do: the agent and the key log do not work in it"},
 	noteSetuidOff:  {"set-uid-ignored", "the program's set-uid bit had no effect: the kernel ignores it under an unprivileged tracer"},
 	noteDumpable:   {"not-dumpable", "the program made itself undumpable: its sockets, and its children's memory, can be looked at by root only"},
 	noteUnreadable: {"memory-unreadable", "the program's memory could not be read: paths, addresses and data are missing from its calls"},

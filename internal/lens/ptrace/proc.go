@@ -92,11 +92,11 @@ func (r *Recorder) execed(t *task, former int32) {
 	r.put(t, lens.Now(), x)
 
 	var st unix.Stat_t
-	switch {
-	case x.Secure:
-		r.note(t, noteSecure)
-	case unix.Stat(exe, &st) == nil && st.Mode&unix.S_ISUID != 0 && st.Uid != x.UID:
+	if unix.Stat(exe, &st) == nil && st.Mode&unix.S_ISUID != 0 && st.Uid != x.UID {
 		r.note(t, noteSetuidOff)
+	}
+	if x.Secure { // the kernel may say so though it gave no privilege
+		r.note(t, noteSecure)
 	}
 }
 

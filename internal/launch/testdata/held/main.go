@@ -15,8 +15,8 @@ import (
 
 func main() {
 	// Handled and ignored here, which must not reach the child.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM)
-	signal.Ignore(unix.SIGTTOU)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGTSTP, unix.SIGTTOU)
+	signal.Ignore(unix.SIGUSR2)
 	pid, err := launch.Start(os.Args[1], os.Args[1:], os.Environ())
 	if err != nil {
 		fmt.Println(err)
