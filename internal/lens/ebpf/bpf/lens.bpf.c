@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The kernel lens in the kernel: follows the target and what descends from it,
+ * and puts a record of each of their calls, signals, births and deaths into a
+ * ring that the loader reads from time to time. Nothing here wakes anybody.
+ */
+#include "peek.h"
+#include "arch.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+/* The id of a task as the recorder's PID namespace has it. */
+static inline s32 id(struct task_struct *task)
+{
+	struct pid *pid = READ(task, thread_pid);
+	u64 at = (u64)__builtin_preserve_access_index(&pid->numbers);
+	struct upid *u = (void *)(at + level * TYPE_SIZE(struct upid));
+
+	return READ(u, nr);
+}
+
+/* Asks whether the current task is the target's. */
+alone int is_target(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task(), *leader = READ(task, group_leader);
+	struct pid *pid = READ(leader, thread_pid);
+	u64 at = (u64)__builtin_preserve_access_index(&pid->numbers);
+	u32 levels = READ(pid, level);
+
+	for (u32 i = 0; i < 33; i++) { /* MAX_PID_NS_LEVEL */
+		struct upid *u = (void *)(at + i * TYPE_SIZE(struct upid));
+
+		if (i > levels)
+			break;
+		if (READ(READ(u, ns), ns.inum) != namespace_ino)
+			continue;
+		if (READ(u, nr) != target)
+			return 0;
+		level = i;
+		return 1;
+	}
+	return 0;
+}
+
+static inline void follow(u64 task, s32 pid, s32 tid, u32 gen)
+{
+	struct thread t = { .pid = pid, .tid = tid, .gen = gen };
+
+	if (bpf_map_update_elem(&threads, &task, &t, BPF_NOEXIST))
+		__sync_fetch_and_add(&unfollowed, 1);
+	else
+		__sync_fetch_and_add(&live, 1);
+}
+
+static inline struct thread *current_thread(u64 *task)
+{
+	struct thread *t;
+
+	*task = bpf_get_current_task();
+	t = bpf_map_lookup_elem(&threads, task);
+	if (t || likely(!pending) || !is_target())
+		return t;
+	follow(*task, target, id((void *)*task), 0);
+	if (!running) /* else its other threads are still to come */
+		pending = 0;
+	return bpf_map_lookup_elem(&threads, task);
+}
+
+static inline void lose(struct thread *t, u64 bytes)
+{
+	t->lost++;
+	t->lost_bytes += bytes;
+}
+
+static inline void choose(struct scratch *s, struct thread *t, struct call *c)
+{
+	if (c->flags & CALL_VARY) {
+		struct vary_key k = { .index = t->index };
+		struct call *v;
+		u32 sel = c->sel, sel2 = c->sel2;
+
+		k.value = (u32)t->args[bounded(sel, 5)] & c->mask;
+		if (sel2 < 6)
+			k.value2 = t->args[bounded(sel2, 5)];
+		v = bpf_map_lookup_elem(&varied, &k);
+		if (v)
+			c = v;
+	}
+	s->row = *c;
+	for (u32 i = 0; i < 6; i++)
+		s->args[i] = t->args[i];
+}
+
+static inline bool selected(u32 flags, u64 *a)
+{
+	if (flags & CALL_MMAP)
+		return a[3] & 0x20 && a[1] >= 1 << 20; /* MAP_ANONYMOUS */
+	if (flags & CALL_STAT3)
+		return !(a[3] & 0x1000); /* AT_EMPTY_PATH */
+	if (flags & CALL_STAT2)
+		return !(a[2] & 0x1000);
+	return 1;
+}
+
+#define RARE (CALL_ENTER | CALL_PEEK_FD | CALL_PEEK_ALL | CALL_RANGE)
+
+/* What must be done while the call has not yet taken effect. */
+static inline void before(struct thread *t, struct call *c)
+{
+	u32 slot, flags = t->flags;
+	struct scratch *s;
+
+	slot = acquire(t);
+	if (slot == NO_SLOT)
+		return;
+	s = get(slot);
+	if (!s)
+		return;
+	s->head.time = t->start;
+	if (flags & CALL_PEEK_FD)
+		peek(slot, t->args[bounded(c->fd, 5)], PEEK_CLOSE);
+	if (flags & CALL_RANGE && !(t->args[2] & 4)) /* CLOSE_RANGE_CLOEXEC */
+		peek_range(slot, t->args[0], t->args[1], PEEK_CLOSE);
+	if (flags & CALL_PEEK_ALL)
+		peek_range(slot, 0, 255, PEEK_EXIT);
+	if (flags & CALL_ENTER && flags & CALL_EMIT) {
+		choose(s, t, c);
+		s->at = AT_ENTER;
+		s->failed = 0;
+		s->ret = 0;
+		s->skip = 0;
+		s->budget = snaplen;
+		capture(s, slot, ~0U);
+		part(s);
+		t->parts = s->parts;
+		t->retry = s->retry;
+		t->lost += s->lost;
+		t->lost_bytes += s->lost_bytes;
+	}
+	release(slot);
+}
+
+SEC("tp_btf/sys_enter")
+int enter(u64 *ctx)
+{
+	u64 task;
+	struct thread *t;
+	struct call *c;
+	u32 nr = ctx[1];
+
+	if (unlikely(pending) && cookie) {
+		u64 args[6];
+
+		arguments(args, (void *)ctx[0], 0);
+		if (args[5] == cookie)
+			calibrate(args[0]);
+	}
+	t = current_thread(&task);
+	if (!t)
+		return 0;
+	t->compat = is_compat(task);
+	arguments(t->args, (void *)ctx[0], t->compat);
+	t->nr = nr;
+	t->index = nr < TABLE ? nr + (t->compat ? TABLE : 0) : 2 * TABLE;
+	c = bpf_map_lookup_elem(&calls, &t->index);
+	t->flags = c ? c->flags : CALL_EMIT;
+	t->in = 1;
+	t->parts = 0;
+	t->retry = 0;
+	t->seq++;
+	if (t->flags & (CALL_MMAP | CALL_STAT3 | CALL_STAT2) && !selected(t->flags, t->args))
+		t->flags &= ~CALL_EMIT;
+	t->start = bpf_ktime_get_ns();
+	if (c && t->flags & RARE)
+		before(t, c);
+	return 0;
+}
+
+/* Ends the call that the task is in. */
+static inline void finish(struct thread *t, s64 ret, u32 how)
+{
+	struct call_body *b;
+	struct scratch *s;
+	struct call *c;
+	u32 slot, flags = t->flags, fd = 0, kept = 0;
+	u64 now;
+
+	t->in = 0;
+	if (!(flags & (CALL_EMIT | CALL_CONNECT | CALL_RETFD)))
+		return;
+	now = bpf_ktime_get_ns();
+	slot = acquire(t);
+	if (slot == NO_SLOT) {
+		lose(t, 0);
+		return;
+	}
+	s = get(slot);
+	if (!s)
+		return;
+	s->head.time = t->start;
+	s->mode = s->ino = 0;
+	s->budget = snaplen;
+	c = bpf_map_lookup_elem(&calls, &t->index);
+	if (c && flags & CALL_FD) {
+		fd = t->args[bounded(c->fd, 5)];
+		if (!(flags & CALL_CONNECT) || !ret || ret == -115) { /* -EINPROGRESS */
+			if (flags & CALL_CONNECT) /* news of after the call */
+				s->head.time = now;
+			describe(slot, fd);
+			s->head.time = t->start;
+			s->head.flags |= FLAG_FD;
+			if (flags & CALL_DATA)
+				s->budget = data_limit(s, fd);
+		}
+	}
+	if (!(flags & CALL_EMIT))
+		goto after;
+	if (storm()) {
+		lose(t, 0);
+		goto after;
+	}
+	s->failed = ret < 0 && ret >= -4095;
+	if (s->failed && s->budget > FAILED_DATA)
+		s->budget = FAILED_DATA;
+	if (c && (flags & CALL_LEAVE || t->retry) && !(how & FLAG_COMPAT)) {
+		u32 budget = s->budget;
+
+		choose(s, t, c);
+		s->ret = ret;
+		if (t->retry) {
+			s->at = AT_ENTER;
+			s->skip = 1; /* what can be had */
+			capture(s, slot, t->retry);
+		}
+		s->at = AT_LEAVE;
+		if (flags & CALL_LEAVE)
+			capture(s, slot, ~0U);
+		kept = budget - s->budget;
+		if (flags & CALL_TRANSFER && (s->mode & S_IFMT) == S_IFSOCK && !s->failed) {
+			u64 *sum = bpf_map_lookup_elem(&streams, &s->ino);
+
+			if (sum)
+				__sync_fetch_and_add(sum, kept);
+		}
+	}
+	b = (void *)(s->buf + sizeof(struct head));
+	b->nr = t->nr;
+	b->mode = s->mode;
+	b->ino = s->ino;
+	b->kept = kept;
+	b->dur = now - t->start;
+	b->ret = ret;
+	for (u32 i = 0; i < 6; i++)
+		b->args[i] = t->args[i];
+	s->head.flags |= how & FLAG_UNFINISHED;
+	if (t->parts | s->parts)
+		s->head.flags |= FLAG_PARTS;
+	s->head.lost = s->lost;
+	t->lost_bytes += s->lost_bytes;
+	if (!put(s, RECORD_SYSCALL, sizeof(*b)))
+		lose(t, 0);
+after:
+	if (flags & CALL_DATA && (ret == -32 || ret == -104)) /* -EPIPE, -ECONNRESET */
+		peek(slot, fd, PEEK_FAILED);
+	if (flags & CALL_RETFD && ret >= 0) {
+		s->head.flags &= FLAG_COMPAT;
+		s->head.time = now;
+		describe(slot, ret);
+	}
+	release(slot);
+}
+
+SEC("tp_btf/sys_exit")
+int leave(u64 *ctx)
+{
+	u64 task;
+	struct thread *t = current_thread(&task);
+
+	if (t && t->in)
+		finish(t, ctx[1], 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int forked(u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[1], *self;
+	struct fork_body *b;
+	struct scratch *s;
+	struct thread *t;
+	s32 tid, pid;
+	bool thread;
+	u64 task;
+	u32 slot;
+
+	t = current_thread(&task);
+	if (!t)
+		return 0;
+	self = (void *)task;
+	tid = id(child);
+	thread = READ(child, tgid) == READ(self, tgid);
+	pid = thread ? t->pid : tid;
+	slot = acquire(t);
+	if (slot == NO_SLOT) {
+		lose(t, 0);
+	} else {
+		s = get(slot);
+		if (!s)
+			return 0;
+		s->head.time = bpf_ktime_get_ns();
+		if (thread)
+			s->head.flags |= FLAG_THREAD;
+		b = (void *)(s->buf + BODY - sizeof(*b));
+		b->child = tid;
+		b->files = READ(child, files) == READ(self, files);
+		if (!put(s, RECORD_FORK, sizeof(*b)))
+			lose(t, 0);
+		release(slot);
+	}
+	follow((u64)child, pid, tid, thread ? t->gen : 0);
+	return 0;
+}
+
+static inline bool secure(struct mm_struct *mm)
+{
+	for (u32 i = 0; i < 22; i++) {
+		unsigned long pair[2] = {};
+
+		bpf_probe_read_kernel(pair, sizeof(pair), __builtin_preserve_access_index(&mm->saved_auxv[0]) + 2 * i);
+		if (pair[0] == 23) /* AT_SECURE */
+			return pair[1];
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int execed(u64 *ctx)
+{
+	struct task_struct *self;
+	struct mm_struct *mm;
+	struct exec_body *b;
+	struct scratch *s;
+	struct thread *t;
+	struct file *exe;
+	u32 slot, former = 0, size;
+	u64 task;
+
+	t = current_thread(&task);
+	if (!t)
+		return 0;
+	self = (void *)task;
+	if (t->in)
+		finish(t, 0, FLAG_COMPAT);
+	if (t->tid != t->pid) {
+		former = t->tid;
+		t->tid = t->pid;
+	}
+	t->gen++;
+	slot = acquire(t);
+	if (slot == NO_SLOT) {
+		lose(t, 0);
+		return 0;
+	}
+	s = get(slot);
+	if (!s)
+		return 0;
+	s->head.time = bpf_ktime_get_ns();
+	t->seq++;
+	s->head.seq = t->seq;
+	mm = READ(self, mm);
+	s->at = AT_ARGV;
+	size = READ(mm, arg_end) - READ(mm, arg_start);
+	take(slot, READ(mm, arg_start), atmost(size, MAX_ARGV));
+	if (s->off > BUF - 16384)
+		part(s);
+	exe = READ(mm, exe_file);
+	path(slot, (u64)READ(exe, f_path.mnt), (u64)READ(exe, f_path.dentry), AT_EXE);
+	path(slot, (u64)READ(READ(self, fs), pwd.mnt), (u64)READ(READ(self, fs), pwd.dentry), AT_CWD);
+	b = (void *)(s->buf + BODY - sizeof(*b));
+	b->uid = READ(READ(self, cred), euid.val);
+	b->former = former;
+	b->secure = secure(mm);
+	b->argv = size;
+	if (s->parts)
+		s->head.flags |= FLAG_PARTS;
+	if (!put(s, RECORD_EXEC, sizeof(*b)))
+		lose(t, 0);
+	release(slot);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int exited(u64 *ctx)
+{
+	struct task_struct *self;
+	struct signal_struct *signal;
+	struct exit_body *b;
+	struct scratch *s;
+	struct thread *t;
+	bool dead;
+	u32 slot;
+	u64 task;
+
+	t = current_thread(&task);
+	if (!t)
+		return 0;
+	self = (void *)task;
+	signal = READ(self, signal);
+	dead = READ(signal, live.counter) == 0;
+	if (t->in)
+		finish(t, -4, FLAG_UNFINISHED); /* -EINTR: of data the beginning counts */
+	slot = acquire(t);
+	if (slot != NO_SLOT) {
+		s = get(slot);
+		if (!s)
+			return 0;
+		s->head.time = bpf_ktime_get_ns();
+		if (dead) {
+			peek_range(slot, 0, 255, PEEK_EXIT);
+			s->head.flags |= FLAG_GROUP_DEAD;
+		}
+		b = (void *)(s->buf + BODY - sizeof(*b));
+		b->status = READ(self, exit_code);
+		b->group = READ(signal, group_exit_code);
+		if (READ(signal, flags) & 4) /* SIGNAL_GROUP_EXIT */
+			b->group |= 1U << 31;
+		if (!put(s, RECORD_EXIT, sizeof(*b)))
+			lose(t, 0);
+		release(slot);
+	} else {
+		lose(t, 0);
+	}
+	if (t->lost) {
+		struct loss l = { t->lost, t->lost_bytes }, *old = bpf_map_lookup_elem(&losses, &t->tid);
+
+		if (old) {
+			l.count += old->count;
+			l.bytes += old->bytes;
+		}
+		bpf_map_update_elem(&losses, &t->tid, &l, BPF_ANY);
+	}
+	bpf_map_delete_elem(&threads, &task);
+	__sync_fetch_and_add(&live, -1);
+	return 0;
+}
+
+SEC("tp_btf/signal_deliver")
+int delivered(u64 *ctx)
+{
+	struct scratch *s;
+	struct thread *t;
+	u32 slot;
+	u64 task;
+
+	t = current_thread(&task);
+	/* SEND_SIG_NOINFO and SEND_SIG_PRIV (0, 1) stand for the group's death. */
+	if (!t || ctx[1] < 4096)
+		return 0;
+	slot = acquire(t);
+	if (slot == NO_SLOT) {
+		lose(t, 0);
+		return 0;
+	}
+	s = get(slot);
+	if (!s)
+		return 0;
+	s->head.time = bpf_ktime_get_ns();
+	add(s, ctx[1], 48, AT_DATA); /* struct kernel_siginfo: the part of siginfo_t that is used */
+	if (!put(s, RECORD_SIGNAL, 0))
+		lose(t, 0);
+	release(slot);
+	return 0;
+}

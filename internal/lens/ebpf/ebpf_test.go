@@ -1,0 +1,85 @@
+package ebpf
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"culprit/internal/event"
+	"culprit/internal/launch"
+	"culprit/internal/lens"
+	"culprit/internal/sysabi"
+)
+
+// collector keeps what it is given.
+type collector struct {
+	mu   sync.Mutex
+	list []event.Event
+}
+
+func (c *collector) Put(e event.Event) {
+	b := event.Append(nil, e)
+	e, _, err := event.Decode(b)
+	if err != nil {
+		panic(err)
+	}
+	c.mu.Lock()
+	c.list = append(c.list, e)
+	c.mu.Unlock()
+}
+
+func need(t testing.TB) {
+	t.Helper()
+	if err := New(Options{}).Probe(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("eBPF is needed here: %v", err)
+		}
+		t.Skipf("eBPF: %v", err)
+	}
+}
+
+// run records a command and returns what was seen.
+func run(t testing.TB, o Options, argv ...string) []event.Event {
+	t.Helper()
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		t.Skip(err)
+	}
+	pid, err := launch.Start(path, argv, os.Environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c collector
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r := New(o)
+	if err := r.Record(ctx, lens.Target{PID: pid}, &c); err != nil {
+		t.Fatal(err)
+	}
+	if ctx.Err() != nil {
+		t.Fatal("the program did not end")
+	}
+	return c.list
+}
+
+func dump(list []event.Event) {
+	for _, e := range list {
+		switch b := e.Body.(type) {
+		case *event.Syscall:
+			fmt.Printf("%d %d %s\n", e.PID, e.TID, sysabi.Decode(b))
+		case *event.Signal:
+			fmt.Printf("%d %d signal %d\n", e.PID, e.TID, b.Siginfo[0])
+		default:
+			fmt.Printf("%d %d %s %+v\n", e.PID, e.TID, b.Kind(), b)
+		}
+	}
+}
+
+func TestDump(t *testing.T) {
+	need(t)
+	dump(run(t, Options{}, "sh", "-c", "cat /etc/hostname; ls /nonexist; true & wait; kill -USR1 $$"))
+}

@@ -1,0 +1,370 @@
+package ebpf
+
+import (
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/event"
+	"culprit/internal/lens"
+	"culprit/internal/sysabi"
+)
+
+// task is one thread.
+type task struct {
+	tid  int32
+	proc *process
+
+	// What was copied of the record to come: parts that came before it.
+	seq   uint32
+	parts []event.Mem
+	store []byte
+	other []byte // argv of an execve, which is no memory of a call
+}
+
+// process is one thread group.
+type process struct {
+	pid   int32
+	tasks int
+	fds   map[int32]*descriptor
+	notes uint32
+	// The leader's end counts when the last thread is gone.
+	ended  bool
+	status uint32
+}
+
+func (r *Recorder) process(pid int32) *process {
+	p := r.procs[pid]
+	if p == nil {
+		p = &process{pid: pid, fds: map[int32]*descriptor{}}
+		r.procs[pid] = p
+		r.mu.Lock()
+		r.alive[pid] = true
+		r.mu.Unlock()
+	}
+	return p
+}
+
+func (r *Recorder) task(p *process, tid int32) *task {
+	t := r.tasks[tid]
+	if t == nil {
+		t = &task{tid: tid, proc: p}
+		p.tasks++
+		r.tasks[tid] = t
+	}
+	return t
+}
+
+func (r *Recorder) drop(t *task) {
+	delete(r.tasks, t.tid)
+	if t.proc.tasks--; t.proc.tasks > 0 {
+		return
+	}
+	r.dropProcess(t.proc)
+}
+
+func (r *Recorder) dropProcess(p *process) {
+	delete(r.procs, p.pid)
+	r.mu.Lock()
+	delete(r.alive, p.pid)
+	r.mu.Unlock()
+}
+
+// record takes in one record of the ring.
+func (r *Recorder) record(b []byte) {
+	c := cursor{b: b}
+	h := c.head()
+	if c.bad {
+		r.damaged++
+		return
+	}
+	t := r.task(r.process(h.pid), h.tid)
+	switch h.kind {
+	case recordSyscall:
+		r.syscall(t, &h, &c)
+	case recordPart:
+		r.part(t, &h, &c)
+	case recordFork:
+		child := int32(c.u32())
+		thread := h.flags&flagThread != 0
+		r.put(t, event.Time(h.time), &event.Fork{Child: child, Thread: thread})
+		p := t.proc
+		if !thread {
+			p = r.process(child)
+		}
+		r.task(p, child)
+	case recordExec:
+		r.exec(t, &h, &c)
+	case recordExit:
+		r.exit(t, &h, &c)
+	case recordSignal:
+		if p, ok := c.next(); ok {
+			clear(r.siginfo[copy(r.siginfo[:], p.data):])
+			r.signal.Siginfo = r.siginfo[:]
+			r.put(t, event.Time(h.time), &r.signal)
+		}
+	case recordFD:
+		r.described(t, &h, &c)
+	case recordPeek:
+		r.peeked(t, &h, &c)
+	default:
+		r.damaged++
+		return
+	}
+	if c.bad {
+		r.damaged++
+	}
+}
+
+func (r *Recorder) put(t *task, at event.Time, body event.Body) {
+	r.sink.Put(event.Event{Time: at, PID: t.proc.pid, TID: t.tid, Body: body})
+}
+
+// part keeps memory until the record it belongs to comes.
+func (r *Recorder) part(t *task, h *head, c *cursor) {
+	if t.seq != h.seq {
+		t.reset(h.seq)
+	}
+	for {
+		p, ok := c.next()
+		if !ok {
+			return
+		}
+		if p.at == atArgv {
+			t.other = append(t.other, p.data...)
+			continue
+		}
+		n := len(t.store)
+		t.store = append(t.store, p.data...)
+		// Earlier pieces keep the array that they were copied into.
+		t.parts = append(t.parts, event.Mem{At: event.Phase(p.at), Addr: p.addr, Data: t.store[n:len(t.store):len(t.store)]})
+	}
+}
+
+// keepStore is what a thread may keep of its store for the next call.
+const keepStore = 64 << 10
+
+func (t *task) reset(seq uint32) {
+	t.seq = seq
+	t.parts = t.parts[:0]
+	t.other = t.other[:0]
+	if cap(t.store) > keepStore {
+		t.store = nil
+	}
+	t.store = t.store[:0]
+}
+
+func (r *Recorder) syscall(t *task, h *head, c *cursor) {
+	s := &r.sys
+	s.Arch, s.Flags = archNative, 0
+	if h.flags&flagCompat != 0 {
+		s.Arch = archCompat
+	}
+	s.NR = c.u32()
+	mode, ino, kept := c.u32(), c.u32(), c.u32()
+	s.Dur, s.Ret = int64(c.u64()), int64(c.u64())
+	for i := range s.Args {
+		s.Args[i] = c.u64()
+	}
+	s.Mem = s.Mem[:0]
+	if h.flags&flagParts != 0 {
+		if t.seq == h.seq {
+			s.Mem = append(s.Mem, t.parts...)
+		} else {
+			h.lost++
+		}
+	}
+	if h.lost > 0 {
+		r.partial++
+	}
+	for {
+		p, ok := c.next()
+		if !ok {
+			break
+		}
+		s.Mem = append(s.Mem, event.Mem{At: event.Phase(p.at & 1), Addr: p.addr, Data: p.data})
+	}
+	if c.bad {
+		return
+	}
+	if h.flags&flagUnfinished != 0 {
+		s.Ret, s.Flags = 0, event.Unfinished
+	}
+	role := r.roles[s.Arch][s.NR]
+	if h.flags&flagFD != 0 && role != roleConnect {
+		r.transfer(t, h, s, role, mode, ino, kept)
+	}
+	r.put(t, event.Time(h.time), s)
+	if role != plain {
+		r.after(t, s, role)
+	}
+}
+
+// role is what a call means to the recorder itself.
+type role uint8
+
+const (
+	plain role = iota
+	roleClose
+	roleCloseRange
+	roleDup2
+	roleConnect
+	rolePrctl
+	roleSeccomp
+	roleUring
+	roleUncounted // the result does not count bytes that pass through memory
+)
+
+func rolesOf(arch event.Arch) map[uint32]role {
+	t := map[uint32]role{}
+	for name, role := range map[string]role{
+		"close": roleClose, "close_range": roleCloseRange, "dup2": roleDup2, "dup3": roleDup2,
+		"connect": roleConnect, "prctl": rolePrctl, "seccomp": roleSeccomp, "io_uring_setup": roleUring,
+		"sendmmsg": roleUncounted, "recvmmsg": roleUncounted, "sendfile": roleUncounted,
+		"sendfile64": roleUncounted, "splice": roleUncounted, "tee": roleUncounted,
+	} {
+		if nr, ok := sysabi.Number(arch, name); ok {
+			t[nr] = role
+		}
+	}
+	return t
+}
+
+// after follows what a call changed.
+func (r *Recorder) after(t *task, s *event.Syscall, role role) {
+	a := &s.Args
+	if role == roleClose && s.Ret != -int64(unix.EBADF) && s.Flags == 0 {
+		t.proc.forget(int32(a[0]))
+		return
+	}
+	if s.Ret < 0 {
+		return
+	}
+	switch role {
+	case roleDup2:
+		if a[0] != a[1] {
+			t.proc.forget(int32(a[1]))
+		}
+	case roleCloseRange:
+		if a[2]&unix.CLOSE_RANGE_CLOEXEC == 0 {
+			for fd := range t.proc.fds {
+				if uint32(fd) >= uint32(a[0]) && uint32(fd) <= uint32(a[1]) {
+					t.proc.forget(fd)
+				}
+			}
+		}
+	case rolePrctl:
+		if a[0] == unix.PR_SET_SECCOMP {
+			r.note(t, noteSeccomp)
+		}
+	case roleSeccomp:
+		if a[0] == unix.SECCOMP_SET_MODE_FILTER || a[0] == unix.SECCOMP_SET_MODE_STRICT {
+			r.note(t, noteSeccomp)
+		}
+	case roleUring:
+		r.note(t, noteUring)
+	}
+}
+
+func (r *Recorder) exec(t *task, h *head, c *cursor) {
+	p := t.proc
+	x := &event.Exec{UID: c.u32(), Former: int32(c.u32()), Secure: c.u32() != 0}
+	_ = c.u32()
+	var argv []byte
+	if t.seq == h.seq {
+		argv = t.other
+	}
+	for {
+		q, ok := c.next()
+		if !ok {
+			break
+		}
+		switch q.at {
+		case atArgv:
+			argv = append(argv, q.data...)
+		case atExe:
+			x.Exe = path(q.data)
+		case atCwd:
+			x.Cwd = path(q.data)
+		}
+	}
+	x.Argv = split(argv)
+	if x.Former != 0 {
+		// The caller has its leader's id now; the leader's end was no end.
+		if f := r.tasks[x.Former]; f != nil {
+			delete(r.tasks, x.Former)
+			p.tasks--
+		}
+		p.ended = false
+	}
+	p.fds = map[int32]*descriptor{}
+	p.notes = 0
+	t.reset(h.seq)
+	r.put(t, event.Time(h.time), x)
+	if x.Secure {
+		r.note(t, noteSecure)
+	}
+}
+
+func (r *Recorder) exit(t *task, h *head, c *cursor) {
+	p := t.proc
+	status, group := c.u32(), c.u32()
+	if group&(1<<31) != 0 {
+		status = group &^ (1 << 31)
+	}
+	at := event.Time(h.time)
+	leader := t.tid == p.pid
+	dead := h.flags&flagGroupDead != 0
+	if leader {
+		p.ended, p.status = true, status
+	} else {
+		r.put(t, at, &event.Exit{Status: status})
+	}
+	if dead {
+		if group&(1<<31) != 0 {
+			p.status = status
+		}
+		r.sink.Put(event.Event{Time: at, PID: p.pid, TID: p.pid, Body: &event.Exit{Status: p.status}})
+	}
+	r.drop(t)
+	if dead && r.procs[p.pid] == p { // a thread's end was lost
+		for tid, other := range r.tasks {
+			if other.proc == p {
+				delete(r.tasks, tid)
+			}
+		}
+		r.dropProcess(p)
+	}
+}
+
+// Facts about coverage, a bit each.
+const (
+	noteSecure uint32 = 1 << iota
+	noteSeccomp
+	noteUring
+	noteNoFragments
+)
+
+const perRun = noteNoFragments
+
+var noteTexts = map[uint32][2]string{
+	noteSecure:      {"set-uid", "the program got privileges from its file (AT_SECURE): the agent and the key log do not work in it"},
+	noteSeccomp:     {"own-seccomp", "the program set a seccomp filter of its own: calls that it refuses are not seen"},
+	noteUring:       {"io-uring", "the program set up io_uring: operations submitted through it are not seen"},
+	noteNoFragments: {"no-socket-look", "the kernel's memory could not be located: unread answers may be missing"},
+}
+
+func (r *Recorder) note(t *task, bit uint32) {
+	given := &r.noted
+	if bit&perRun == 0 {
+		given = &t.proc.notes
+	}
+	if *given&bit != 0 {
+		return
+	}
+	*given |= bit
+	text := noteTexts[bit]
+	e := event.Event{Time: lens.Now(), Body: &event.Note{Lens: "kernel", Code: text[0], Text: text[1]}}
+	if t != nil {
+		e.PID, e.TID = t.proc.pid, t.tid
+	}
+	r.sink.Put(e)
+}

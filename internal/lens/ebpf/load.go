@@ -1,0 +1,175 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/lens"
+)
+
+// loaded is the programs in the kernel, attached.
+type loaded struct {
+	obj   objects
+	links []link.Link
+	ring  *ring
+}
+
+// objects names what the compiled object holds; bpf2go's own type would do, but
+// for the programs that are attached in a given order.
+type objects struct {
+	Ring     *ebpf.Map     `ebpf:"ring"`
+	Threads  *ebpf.Map     `ebpf:"threads"`
+	Calls    *ebpf.Map     `ebpf:"calls"`
+	Varied   *ebpf.Map     `ebpf:"varied"`
+	Losses   *ebpf.Map     `ebpf:"losses"`
+	Enter    *ebpf.Program `ebpf:"enter"`
+	Leave    *ebpf.Program `ebpf:"leave"`
+	Forked   *ebpf.Program `ebpf:"forked"`
+	Execed   *ebpf.Program `ebpf:"execed"`
+	Exited   *ebpf.Program `ebpf:"exited"`
+	Signaled *ebpf.Program `ebpf:"delivered"`
+
+	Live       *ebpf.Variable `ebpf:"live"`
+	Unfollowed *ebpf.Variable `ebpf:"unfollowed"`
+	Overrun    *ebpf.Variable `ebpf:"overrun"`
+	Direct     *ebpf.Variable `ebpf:"direct"`
+}
+
+func (o *objects) close() {
+	for _, m := range []*ebpf.Map{o.Ring, o.Threads, o.Calls, o.Varied, o.Losses} {
+		_ = m.Close()
+	}
+	for _, p := range []*ebpf.Program{o.Enter, o.Leave, o.Forked, o.Execed, o.Exited, o.Signaled} {
+		_ = p.Close()
+	}
+}
+
+const (
+	maxTransfer     = 4 << 20 // kept of one call
+	terminalSnaplen = 4096    // of terminals, pipes, and descriptors 1 and 2
+	reserve         = 1 << 20 // of the ring, for what calls are not
+	scratchSize     = 2       // buffers a processor
+)
+
+// load puts the programs into the kernel, without attaching them.
+func load(o Options, target int32, cookie uint64, running bool) (*loaded, error) {
+	spec, err := loadBpf()
+	if err != nil {
+		return nil, fmt.Errorf("read the compiled BPF programs: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil {
+		return nil, fmt.Errorf("read our PID namespace: %w", err)
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count the processors: %w", err)
+	}
+	size := o.Buffer
+	spec.Maps["ring"].MaxEntries = uint32(size)
+	spec.Maps["scratches"].MaxEntries = uint32(cpus * scratchSize)
+	settings := []struct {
+		name  string
+		value any
+	}{
+		{"target", target},
+		{"running", boolean(running)},
+		{"namespace_ino", uint32(st.Ino)},
+		{"snaplen", uint32(o.Snaplen)},
+		{"terminal_snaplen", uint32(terminalSnaplen)},
+		{"max_transfer", uint32(maxTransfer)},
+		{"max_peek", uint32(o.MaxPeek)},
+		{"max_stream", uint64(o.MaxStream)},
+		{"ring_limit", uint64(size - reserve)},
+		{"cookie", cookie},
+	}
+	for _, s := range settings {
+		if err := spec.Variables[s.name].Set(s.value); err != nil {
+			return nil, fmt.Errorf("set %s in the BPF programs: %w", s.name, err)
+		}
+	}
+	// Only kernels before 5.11 count BPF memory against the limit, and there
+	// loading says so.
+	_ = rlimit.RemoveMemlock()
+	l := new(loaded)
+	if err := spec.LoadAndAssign(&l.obj, nil); err != nil {
+		return nil, unavailable(err)
+	}
+	return l, nil
+}
+
+// attach lets the programs run: those that take tasks out of the table first.
+func (l *loaded) attach() error {
+	for _, p := range []*ebpf.Program{l.obj.Exited, l.obj.Execed, l.obj.Forked, l.obj.Signaled, l.obj.Leave, l.obj.Enter} {
+		k, err := link.AttachTracing(link.TracingOptions{Program: p})
+		if err != nil {
+			return unavailable(fmt.Errorf("attach to a tracepoint: %w", err))
+		}
+		l.links = append(l.links, k)
+	}
+	return nil
+}
+
+func (l *loaded) detach() {
+	for _, k := range l.links {
+		_ = k.Close()
+	}
+	l.links = nil
+}
+
+func (l *loaded) close() {
+	l.detach()
+	if l.ring != nil {
+		l.ring.close()
+	}
+	l.obj.close()
+}
+
+// unavailable says what is missing when the kernel refuses.
+func unavailable(err error) error {
+	u := &lens.Unavailable{Ability: "eBPF", Reason: err.Error()}
+	var v *ebpf.VerifierError
+	switch {
+	case errors.As(err, &v):
+		u.Ability, u.Reason = "eBPF programs", fmt.Sprintf("refused by the kernel's verifier: %v", err)
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		u.Ability, u.Remedy = "CAP_BPF and CAP_PERFMON", "run as root"
+	case errors.Is(err, ebpf.ErrNotSupported):
+		u.Ability = "eBPF tracing (Linux 5.8 with BTF)"
+	case errors.Is(err, unix.ENOMEM):
+		u.Remedy = "a smaller --buffer"
+	}
+	return u
+}
+
+// bufferSize is the ring's size in bytes: a power of two and whole pages.
+func bufferSize(want int) int {
+	if want <= 0 {
+		want = 64 << 20
+		var info unix.Sysinfo_t
+		if unix.Sysinfo(&info) == nil {
+			ram := uint64(info.Totalram) * uint64(max(info.Unit, 1))
+			want = int(min(max(ram/64, 8<<20), 256<<20))
+		}
+	}
+	size := 4 << 20
+	for size < want && size < 1<<30 {
+		size <<= 1
+	}
+	if size > want && size > 4<<20 {
+		size >>= 1
+	}
+	return size
+}
+
+func boolean(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,289 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"culprit/internal/event"
+	"culprit/internal/sysabi"
+)
+
+// The numbers of bpf/record.h.
+const (
+	opString = iota + 1
+	opStrings
+	opBuffer
+	opSockaddr
+	opIovec
+	opMessage
+	opMessages
+	opBytes
+)
+
+const (
+	dirIn  = 1
+	dirOut = 2
+)
+
+const (
+	callEmit = 1 << iota
+	callEnter
+	callLeave
+	callFD
+	callData
+	callVary
+	callRetFD
+	callConnect
+	callPeekFD
+	callPeekAll
+	callMmap
+	callStat3
+	callStat2
+	callTransfer
+	callRange
+)
+
+const (
+	tableSize = 512
+	maxRules  = 6
+	callSize  = 16 + 8*maxRules // struct call
+	noArg     = 255
+)
+
+// row is one struct call.
+type row struct {
+	flags     uint32
+	fd        uint8
+	sel, sel2 uint8
+	mask      uint32
+	rules     []sysabi.Rule
+}
+
+// kinds says how the memory of an argument is copied.
+var kinds = map[sysabi.ValueKind]uint8{
+	sysabi.KindPath: opString, sysabi.KindString: opString, sysabi.KindStrings: opStrings,
+	sysabi.KindBuffer: opBuffer, sysabi.KindSockaddr: opSockaddr, sysabi.KindIovec: opIovec,
+	sysabi.KindMessage: opMessage, sysabi.KindMessages: opMessages,
+}
+
+// when says in which phases a rule copies.
+func when(r sysabi.Rule) (enter, leave bool) {
+	switch r.Kind {
+	case sysabi.KindBuffer:
+		return false, true
+	case sysabi.KindIovec, sysabi.KindMessage, sysabi.KindMessages:
+		return r.In, true
+	case sysabi.KindStrings:
+		return true, false
+	}
+	return r.In, r.Out
+}
+
+func (r *row) setRules(rules []sysabi.Rule) {
+	r.rules = rules[:min(len(rules), maxRules)]
+	r.flags &^= callEnter | callLeave
+	for _, u := range r.rules {
+		enter, leave := when(u)
+		if enter {
+			r.flags |= callEnter
+		}
+		if leave {
+			r.flags |= callLeave
+		}
+	}
+}
+
+func (r *row) marshal() []byte {
+	b := make([]byte, 0, callSize)
+	b = binary.NativeEndian.AppendUint32(b, r.flags)
+	b = append(b, uint8(len(r.rules)), r.fd, r.sel, r.sel2)
+	b = binary.NativeEndian.AppendUint32(b, r.mask)
+	b = append(b, 0, 0, 0, 0)
+	for _, u := range r.rules {
+		op, ok := kinds[u.Kind]
+		if !ok {
+			op = opBytes
+		}
+		var dir uint8
+		if u.In {
+			dir |= dirIn
+		}
+		if u.Out {
+			dir |= dirOut
+		}
+		b = append(b, op, u.Reg, dir, uint8(u.From), u.N, 0)
+		b = binary.NativeEndian.AppendUint16(b, uint16(u.Elem))
+	}
+	return b[:callSize]
+}
+
+// selector says which argument chooses among the rules of a call that has
+// several sets, and the values that matter. Rules of other values are those of
+// the zero value.
+type selector struct {
+	arg, arg2 uint8
+	mask      uint32
+	values    []uint32
+	values2   []uint32
+}
+
+func span(from, to uint32) []uint32 {
+	var v []uint32
+	for i := from; i <= to; i++ {
+		v = append(v, i)
+	}
+	return v
+}
+
+// selectors lists the calls whose memory depends on an argument's value. Those
+// that depend on single flags (open's mode, mount's data) are not here: they
+// get the rules that copy most.
+func selectors() map[string]selector {
+	fcntl := selector{arg: 1, arg2: noArg, mask: ^uint32(0), values: append(span(0, 40), span(1024, 1044)...)}
+	futex := selector{arg: 1, arg2: noArg, mask: 0x7f, values: span(0, 20)}
+	sockopt := selector{
+		arg: 1, arg2: 2, mask: ^uint32(0),
+		values:  []uint32{0, 1, 6, 17, 41, 255, 263, 270, 271, 282, 283, 284},
+		values2: span(0, 100),
+	}
+	return map[string]selector{
+		"fcntl": fcntl, "fcntl64": fcntl, "futex": futex, "futex_time64": futex,
+		"setsockopt": sockopt, "getsockopt": sockopt,
+		"ioctl":                   {arg: 1, arg2: noArg, mask: ^uint32(0), values: sysabi.IoctlRequests()},
+		"prctl":                   {arg: 0, arg2: noArg, mask: ^uint32(0), values: sysabi.PrctlOptions()},
+		"ptrace":                  {arg: 0, arg2: noArg, mask: ^uint32(0), values: append(span(0, 33), span(0x4200, 0x4220)...)},
+		"seccomp":                 {arg: 0, arg2: noArg, mask: ^uint32(0), values: span(0, 3)},
+		"arch_prctl":              {arg: 0, arg2: noArg, mask: ^uint32(0), values: span(0x1001, 0x1026)},
+		"epoll_ctl":               {arg: 1, arg2: noArg, mask: ^uint32(0), values: span(1, 3)},
+		"landlock_create_ruleset": {arg: 1, arg2: noArg, mask: ^uint32(0), values: span(8, 64)},
+	}
+}
+
+// sizes are calls that take a descriptor's data without it passing through the
+// program's memory, or whose result counts messages.
+var uncounted = []string{"sendfile", "sendfile64", "splice", "tee", "copy_file_range", "vmsplice"}
+
+// table makes the rows for one architecture, and those that depend on a value.
+func table(arch event.Arch, trace []string, base uint32) (rows map[uint32]*row, varied map[[3]uint32]*row) {
+	rows, varied = map[uint32]*row{}, map[[3]uint32]*row{}
+	choose := selectors()
+	for nr := range uint32(tableSize) {
+		r := &row{flags: callEmit, fd: noArg, sel: noArg, sel2: noArg}
+		rows[base+nr] = r
+		c := sysabi.Lookup(arch, nr)
+		if c == nil {
+			continue
+		}
+		native := base == 0
+		if trace != nil && native && !slices.Contains(trace, c.Name) {
+			r.flags = 0
+		}
+		r.conditions(c, trace != nil && native)
+		regs := [6]uint64{}
+		r.setRules(c.Rules(&regs))
+		if !c.Varies() {
+			continue
+		}
+		s, ok := choose[c.Name]
+		if !ok {
+			all := [6]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+			if more := c.Rules(&all); len(more) > len(r.rules) {
+				r.setRules(more)
+			}
+			continue
+		}
+		r.sel, r.sel2, r.mask = s.arg, s.arg2, s.mask
+		r.vary(c, s, base+nr, varied)
+	}
+	return rows, varied
+}
+
+// vary adds a row for each value with rules of its own.
+func (r *row) vary(c *sysabi.Call, s selector, index uint32, varied map[[3]uint32]*row) {
+	second := s.values2
+	if s.arg2 == noArg {
+		second = []uint32{0}
+	}
+	flags := r.flags
+	for _, v := range s.values {
+		for _, v2 := range second {
+			regs := [6]uint64{4: 1 << 20} // setsockopt's length: long enough for every option
+			regs[s.arg] = uint64(v)
+			if s.arg2 != noArg {
+				regs[s.arg2] = uint64(v2)
+			}
+			rules := c.Rules(&regs)
+			if slices.Equal(rules, r.rules) {
+				continue
+			}
+			one := *r
+			one.setRules(rules)
+			flags |= one.flags
+			varied[[3]uint32{index, v & s.mask, v2}] = &one
+		}
+	}
+	r.flags = flags | callVary
+}
+
+// conditions sets what a call means besides its memory.
+func (r *row) conditions(c *sysabi.Call, spare bool) {
+	if fd := c.FD(); fd >= 0 && c.Data() && r.flags&callEmit != 0 {
+		r.fd = uint8(fd)
+		r.flags |= callFD | callData
+		if !slices.Contains(uncounted, c.Name) {
+			r.flags |= callTransfer
+		}
+	}
+	switch c.Name {
+	case "close", "shutdown":
+		r.fd, r.flags = 0, r.flags|callPeekFD
+	case "dup2", "dup3":
+		r.fd, r.flags = 1, r.flags|callPeekFD
+	case "close_range":
+		r.flags |= callRange
+	case "exit_group":
+		r.flags |= callPeekAll
+	case "connect":
+		r.fd, r.flags = 0, r.flags|callFD|callConnect
+	case "accept", "accept4":
+		r.flags |= callRetFD
+	case "mmap", "mmap2":
+		if spare {
+			r.flags |= callMmap
+		}
+	case "newfstatat":
+		if spare {
+			r.flags |= callStat3
+		}
+	case "statx":
+		if spare {
+			r.flags |= callStat2
+		}
+	}
+}
+
+// native is the architecture whose numbers come first; compat those of its
+// 32-bit programs.
+func (l *loaded) fill(native, compat event.Arch, trace []string) error {
+	for i, arch := range []event.Arch{native, compat} {
+		if arch == 0 {
+			continue
+		}
+		rows, varied := table(arch, trace, uint32(i*tableSize))
+		for index, r := range rows {
+			if err := l.obj.Calls.Put(index, r.marshal()); err != nil {
+				return err
+			}
+		}
+		for key, r := range varied {
+			k := make([]byte, 0, 12)
+			for _, v := range key {
+				k = binary.NativeEndian.AppendUint32(k, v)
+			}
+			if err := l.obj.Varied.Put(k, r.marshal()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
