@@ -122,7 +122,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	if cfg.Timeout > 0 {
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
-	err = kernel.Record(limit, target, sink)
+	err = kernel.Record(limit, target, newWitness(sink, nil))
 	timedOut := limit.Err() != nil
 	cancel()
 
