@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 
 	"culprit/internal/dissect/tls"
 	"culprit/internal/event"
@@ -55,6 +56,7 @@ type builder struct {
 	peeks  []peeked
 	out    [3]string // links of the root's descriptors 0, 1, 2
 	rest   map[lineKey]*Line
+	dir    string // culprit's private directory in the run, with a slash
 }
 
 type agentChunk struct {
@@ -143,6 +145,8 @@ func (b *builder) apply(e *event.Event) {
 	case *event.Wait:
 		p := b.process(e.PID, e.Time)
 		p.Waits = append(p.Waits, Wait{TID: e.TID, Wait: *body})
+	case *event.Holder, *event.Limit, *event.Awaits, *event.Stack:
+		b.witness(e)
 	case *event.Spawn:
 		t.Spawn = body
 	case *event.End:
@@ -223,9 +227,28 @@ func (b *builder) syscall(e *event.Event, s *event.Syscall) {
 	}
 	p := b.process(e.PID, e.Time)
 	c := &Call{Proc: p, TID: e.TID, Enter: e.Time, Raw: s}
+	b.effects(c)
+	if b.ours(c) {
+		return
+	}
 	b.t.Calls = append(b.t.Calls, c)
 	p.Calls = append(p.Calls, c)
-	b.effects(c)
+}
+
+// ours reports whether a call worked on culprit's private directory: it was the
+// agent's, not the program's.
+func (b *builder) ours(c *Call) bool {
+	if b.dir == "" {
+		for _, v := range b.t.Header.Added {
+			if dir, ok := strings.CutPrefix(v, "CULPRIT_DIR="); ok && len(dir) > 1 {
+				b.dir = dir + "/"
+			}
+		}
+		if b.dir == "" {
+			return false
+		}
+	}
+	return strings.HasPrefix(c.Path, b.dir) || c.Desc != nil && strings.HasPrefix(c.Desc.Path, b.dir)
 }
 
 func (b *builder) finish() {

@@ -61,6 +61,7 @@ type Process struct {
 	Raised  []*Exception // in order
 	Python  *Python      // nil: no agent in it
 	Waits   []Wait       // what its threads did when the run was cut
+	Witness
 
 	fds map[int32]slot
 }
