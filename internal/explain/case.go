@@ -69,7 +69,7 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 		switch {
 		case crashedBySelf(k):
 			w = 0.9 // whoever ignores it
-		case !failed(k) && feeds(k, p):
+		case feeds(k, p) && (!failed(k) || !failed(p)):
 			w = 0.9 // a helper says by its pipe how it went
 		case !failed(p) && p.Ended:
 			w = 0.5 // the parent coped with whatever happened in it

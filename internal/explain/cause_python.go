@@ -79,7 +79,7 @@ var pythonSwallowed = Cause{
 			}
 			var newest *timeline.Exception
 			for _, e := range p.Raised {
-				if e.Handled == nil || e.Final == "excepthook" || e.Is("SystemExit") || len(e.Into) > 0 || ordinary(e) || !c.ownCode(p, e.Handled.File) {
+				if e.Handled == nil || e.Final == "excepthook" || e.Is("SystemExit") || len(becomes(e)) > 0 || ordinary(e) || !c.ownCode(p, e.Handled.File) {
 					continue
 				}
 				if newest == nil || e.Time > newest.Time {

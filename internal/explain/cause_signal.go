@@ -57,8 +57,8 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 		f.Evidence = append(f.Evidence, Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
 		return f, true
 	}
-	if name == "SIGPIPE" {
-		return f, false
+	if name == "SIGPIPE" || sig != nil && descends(p, sig.PID) {
+		return f, false // a parent ends its helpers when it is done with them
 	}
 	f.Cause = "killed-by"
 	by := "another process"
@@ -79,4 +79,14 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 	}
 	f.Evidence = append(f.Evidence, Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
 	return f, true
+}
+
+// descends reports whether a process is a descendant of pid.
+func descends(p *timeline.Process, pid int32) bool {
+	for p = p.Parent; p != nil; p = p.Parent {
+		if p.PID == pid {
+			return true
+		}
+	}
+	return false
 }

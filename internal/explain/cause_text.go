@@ -1,8 +1,8 @@
 package explain
 
 import (
+	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -20,10 +20,11 @@ var encodingError = Cause{
 			f := c.exceptionFinding("encoding-error", e, l)
 			enc := e.Attrs["encoding"]
 			f.Facts = append(f.Facts, Fact{"encoding", enc}, Fact{"position", e.Attrs["start"]}, Fact{"reason", e.Attrs["reason"]})
-			if b := badByte(e.Text); b != "" {
-				f.Facts = append(f.Facts, Fact{"byte", b})
+			bad := e.Attrs["bytes"]
+			if bad != "" && e.Is("UnicodeDecodeError") {
+				f.Facts = append(f.Facts, Fact{"byte", fmt.Sprintf("0x%02x", bad[0])})
 			}
-			if name, call := c.fileRead(e); name != "" {
+			if name, call := c.fileRead(e, bad); name != "" {
 				f.Title = fmt.Sprintf("%s is not %s", name, strings.ToUpper(enc))
 				f.Why = fmt.Sprintf("Reading it as %s failed: %s.", strings.ToUpper(enc), firstLine(e.Text))
 				f.Facts = append(f.Facts, Fact{"path", name})
@@ -39,21 +40,12 @@ var encodingError = Cause{
 	},
 }
 
-// badByte is the byte that "can't decode byte 0xe9" names.
-func badByte(text string) string {
-	_, rest, ok := strings.Cut(text, "byte ")
-	if !ok || !strings.HasPrefix(rest, "0x") {
-		return ""
+// fileRead is the file that the exception's thread had read the bytes from that
+// could not be decoded.
+func (c *Case) fileRead(e *timeline.Exception, bad string) (string, *timeline.Call) {
+	if !e.Is("UnicodeDecodeError") || bad == "" {
+		return "", nil
 	}
-	b, _, _ := strings.Cut(rest, " ")
-	if _, err := strconv.ParseUint(b, 0, 8); err != nil {
-		return ""
-	}
-	return b
-}
-
-// fileRead is the file that the exception's thread read last.
-func (c *Case) fileRead(e *timeline.Exception) (string, *timeline.Call) {
 	calls := e.Proc.Calls
 	for i := len(calls) - 1; i >= 0; i-- {
 		call := calls[i]
@@ -63,7 +55,12 @@ func (c *Case) fileRead(e *timeline.Exception) (string, *timeline.Call) {
 		if e.Time-call.Leave() > 5e9 {
 			break
 		}
-		if d := call.Desc; d != nil && d.Kind == timeline.DescFile && d.Path != "" && strings.Contains(call.Name(), "read") {
+		d := call.Desc
+		if d == nil || d.Kind != timeline.DescFile || d.Path == "" || !strings.Contains(call.Name(), "read") {
+			continue
+		}
+		data, missing := call.Decode().Buffer()
+		if bytes.Contains(data, []byte(bad)) || missing > 0 && strings.Contains(e.Origin().File, "codecs") {
 			return d.Path, call
 		}
 	}

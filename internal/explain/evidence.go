@@ -72,8 +72,8 @@ func (c *Case) addException(f *Finding, conn *timeline.Conn) {
 }
 
 func into(e *timeline.Exception) *timeline.Exception {
-	if len(e.Into) > 0 {
-		return e.Into[0]
+	if x := becomes(e); len(x) > 0 {
+		return x[0]
 	}
 	return nil
 }

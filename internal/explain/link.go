@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"culprit/internal/event"
@@ -18,6 +19,7 @@ const (
 	wWrapped  = 0.97 // per step from an exception to the one it was made for
 	wText     = 0.75 // the last words hold the error's text but not the thing
 	wCaught   = 0.7  // the last exception that the program's own code caught before it failed
+	wExit     = 0.9  // sys.exit was called while the exception was being handled
 	wStatus   = 0.9  // the program's exit status means this kind of trouble, by its manual
 	wLast     = 0.75 // the last trouble of its process, nothing but cleaning up after it
 	wWire     = 0.5  // the last word from the network was a refusal, whatever came after
@@ -68,6 +70,12 @@ func (c *Case) finals(p *timeline.Process) {
 			c.tie(e, Link{"uncaught", e.String(), wUncaught})
 		case "thread", "logging", "unraisable", "asyncio":
 			c.tie(e, Link{"reported", e.String(), wSaid})
+		case "exit":
+			if failed(p) {
+				for _, from := range e.Wraps {
+					c.tie(from, Link{"exit", e.String() + " while " + from.Name() + " was being handled", wExit})
+				}
+			}
 		}
 	}
 	var caught *timeline.Exception
@@ -81,7 +89,7 @@ func (c *Case) finals(p *timeline.Process) {
 				c.tie(e, Link{"said", l.Text, wSaid})
 			}
 		}
-		if caught == nil && e.Handled != nil && !e.Late && c.ownCode(p, e.Handled.File) && len(e.Into) == 0 && !ordinary(e) {
+		if caught == nil && e.Handled != nil && !e.Late && c.ownCode(p, e.Handled.File) && len(becomes(e)) == 0 && !ordinary(e) {
 			caught = e
 		}
 	}
@@ -92,6 +100,11 @@ func (c *Case) finals(p *timeline.Process) {
 		}
 		c.tie(caught, Link{"caught", caught.String() + ", caught in " + frameOf(caught.Handled.Frame), w})
 	}
+}
+
+// becomes lists the exceptions that were made for e; leaving the program is none.
+func becomes(e *timeline.Exception) []*timeline.Exception {
+	return slices.DeleteFunc(slices.Clone(e.Into), func(x *timeline.Exception) bool { return x.Is("SystemExit") })
 }
 
 // ordinary tells the exceptions that programs use to end loops and to probe.
@@ -194,6 +207,10 @@ func (c *Case) madeFrom(e *timeline.Exception) *timeline.Call {
 		case errno == fmt.Sprint(uint32(x)):
 			return call
 		case e.Is("SSLError") && (x.Name() == "EPIPE" || x.Name() == "ECONNRESET"):
+			return call
+		case errno == "" && strings.Contains(e.Type, ".") && call.Path != "" && !asks(call) && e.Time-call.Leave() < 20e6:
+			// A library in C (sqlite3, lxml) that failed on a file and made an
+			// exception of its own, with nothing done in between.
 			return call
 		}
 	}

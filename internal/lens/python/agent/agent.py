@@ -347,6 +347,23 @@ def instance_dict(v, t, mro):
     return None
 
 
+def unicode_text(c, e):
+    """What str() says of a UnicodeDecodeError or UnicodeEncodeError."""
+    obj, start, end = (c.__dict__[n].__get__(e) for n in ('object', 'start', 'end'))
+    verb, what = ('decode', 'byte') if c is UnicodeDecodeError else ('encode', 'character')
+    if end == start + 1 and type(obj) in (bytes, str) and 0 <= start < len(obj):
+        one = obj[start]
+        if type(one) is int:
+            one = '0x%02x' % one
+        else:
+            n = ord(one)
+            one = "'%s'" % ('\\x%02x' % n if n < 256 else '\\u%04x' % n if n < 65536 else '\\U%08x' % n)
+        where = '%s %s in position %d' % (what, one, start)
+    else:
+        where = '%ss in position %d-%d' % (what, start, end - 1)
+    return "'%s' codec can't %s %s: %s" % (plain(c.encoding.__get__(e)), verb, where, plain(c.reason.__get__(e)))
+
+
 def describe(e, deep=1):
     """What str(e) would say, as far as no code of the program is needed."""
     t = type(e)
@@ -379,8 +396,7 @@ def describe(e, deep=1):
         return '%s (%s, line %s)' % (plain(SyntaxError.msg.__get__(e)), plain(SyntaxError.filename.__get__(e)), plain(SyntaxError.lineno.__get__(e)))
     for c in (UnicodeDecodeError, UnicodeEncodeError):
         if c in mro:
-            return "'%s' codec can't %s position %s: %s" % (
-                plain(c.encoding.__get__(e)), 'decode' if c is UnicodeDecodeError else 'encode', c.start.__get__(e), plain(c.reason.__get__(e)))
+            return unicode_text(c, e)
     if class_name(t) == 'subprocess.CalledProcessError':
         d = get_exc_dict(e) or {}
         return 'Command %s returned exit status %s' % (show(d.get('cmd')), show(d.get('returncode')))
