@@ -138,6 +138,9 @@ func (p *printer) cloneFlags(v uint64) {
 	p.str(SignalName(int(signal)))
 }
 
+// setClone3All has clone's flags and those that only clone3 takes.
+var setClone3All = &Set{"CLONE_???", append(setCloneFlags.Names[:len(setCloneFlags.Names):len(setCloneFlags.Names)], setClone3Flags.Names...)}
+
 var (
 	argsClone3      = []Arg{structIn("cl_args", layoutCloneArgs), size("size")}
 	argsClone3Short = []Arg{ptr("cl_args"), size("size")}
@@ -153,7 +156,7 @@ func clone3Args(r *[6]uint64) []Arg {
 // struct clone_args in its first published size.
 var layoutCloneArgs = &layout{64, 64, func(p *printer, b []byte) {
 	p.str("{flags=")
-	p.flags(setClone3Flags, le64(b, 0))
+	p.flags(setClone3All, le64(b, 0))
 	for i, n := range [...]string{"pidfd", "child_tid", "parent_tid"} {
 		if v := le64(b, 8+8*i); v != 0 {
 			p.field(n)

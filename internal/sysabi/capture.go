@@ -208,7 +208,7 @@ func memorySize(arg *Arg, word uint8, regs *[6]uint64, ret int64) int {
 
 // read copies n bytes from addr, or as many as can be read, and returns them.
 func (k *capture) read(addr uint64, n int) []byte {
-	if n <= 0 {
+	if n <= 0 || len(k.dst) >= maxPieces {
 		return nil
 	}
 	p := k.a.take(n)
@@ -256,7 +256,7 @@ func (k *capture) data(addr uint64, n int) {
 func (k *capture) string(addr uint64, limit int) int {
 	const first = 256 // longer than most paths, and cheap to copy
 	total := 0
-	for step := first; total < limit; step = pageSize {
+	for step := first; total < limit && len(k.dst) < maxPieces; step = pageSize {
 		n := min(pageSize-int(addr%pageSize), step, limit-total)
 		p := k.a.take(n)
 		n = len(p)

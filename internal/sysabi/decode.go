@@ -110,7 +110,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 			v.Int = int64(v.Uint)
 		}
 	case KindPath, KindString:
-		m := memory{s.Mem}
+		m := memoryOf(s)
 		n := 1 << 30
 		if arg.dir == out {
 			n = stringSize(arg, s.Ret)
@@ -142,7 +142,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 		if arg.dir == out && (d.Errno != 0 || d.Unfinished) {
 			return v
 		}
-		v.Data, v.Captured = memory{s.Mem}.read(raw, v.Len, event.Leave)
+		v.Data, v.Captured = memoryOf(s).read(raw, v.Len, event.Leave)
 		v.Captured = v.Captured || v.Len == 0 && raw != 0
 		v.Truncated = len(v.Data) < v.Len
 	case KindIovec, KindMessage, KindMessages:
@@ -155,7 +155,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 			at = event.Leave
 		}
 		v.Len = memorySize(arg, d.Call.ptr, &s.Args, s.Ret)
-		v.Data, v.Captured = memory{s.Mem}.read(raw, v.Len, at)
+		v.Data, v.Captured = memoryOf(s).read(raw, v.Len, at)
 		v.Truncated = len(v.Data) < v.Len
 	}
 	return v
@@ -165,7 +165,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 // take when it failed or did not return.
 func (d *Decoded) transferred(arg *Arg) int {
 	if arg.n.from == fromPtr {
-		n, _ := memory{d.s.Mem}.u32(d.s.Args[arg.n.v], event.Leave)
+		n, _ := memoryOf(d.s).u32(d.s.Args[arg.n.v], event.Leave)
 		return int(min(n, maxStructs))
 	}
 	reg := d.s.Args[arg.n.v]
@@ -180,7 +180,7 @@ func (d *Decoded) transferred(arg *Arg) int {
 }
 
 func (d *Decoded) sockaddr(v *Value) {
-	m := memory{d.s.Mem}
+	m := memoryOf(d.s)
 	n, at := int(uint32(d.s.Args[v.arg.n.v])), event.Enter
 	if v.arg.dir == out {
 		if d.Errno != 0 || d.Unfinished {
@@ -203,7 +203,7 @@ func (d *Decoded) sockaddr(v *Value) {
 
 // strings collects argv: the pointers that were captured, up to NULL.
 func (v *Value) strings(addr uint64) {
-	m, word := memory{v.s.Mem}, uint64(v.c.ptr)
+	m, word := memoryOf(v.s), uint64(v.c.ptr)
 	if addr == 0 {
 		return
 	}
@@ -292,7 +292,10 @@ func (d Decoded) Sockaddr() (Sockaddr, bool) {
 func (d Decoded) Buffer() (data []byte, missing int) {
 	v, ok := d.first(KindBuffer, KindIovec, KindMessage, KindMessages)
 	if !ok {
-		return nil, 0
+		if d.Call.Data() && d.Errno == 0 && !d.Unfinished { // sendfile, splice
+			missing = int(min(max(d.s.Ret, 0), 1<<40))
+		}
+		return nil, missing
 	}
 	if d.Errno == 0 && !d.Unfinished {
 		missing = max(v.Len-len(v.Data), 0)

@@ -6,8 +6,24 @@ import (
 	"culprit/internal/event"
 )
 
+// maxPieces is how many pieces of memory of one call are kept and looked at.
+const maxPieces = 8192
+
 // memory reads the pieces that were captured.
 type memory struct{ pieces []event.Mem }
+
+func memoryOf(s *event.Syscall) memory { return memory{s.Mem[:min(len(s.Mem), maxPieces)]} }
+
+// total is how many bytes were captured. A recorder copies a buffer as often as
+// vectors name it, so what vectors join is never more; in a forged recording,
+// where vectors may name themselves, the bound keeps work and memory small.
+func (m memory) total() int {
+	n := 0
+	for i := range m.pieces {
+		n += len(m.pieces[i].Data)
+	}
+	return n
+}
 
 // read returns up to n bytes at addr, joined from pieces that follow on each
 // other, from those of phase at, else from those of the other phase. ok says
@@ -78,7 +94,8 @@ func (m memory) exactly(addr uint64, n int, at event.Phase) []byte {
 
 // nested fills in what vectors and messages transferred.
 func (v *Value) nested(d *Decoded) {
-	m, word := memory{v.s.Mem}, uint64(v.c.ptr)
+	m, word := memoryOf(v.s), uint64(v.c.ptr)
+	budget := m.total()
 	done := d.Errno == 0 && !d.Unfinished
 	left := uint64(1) << 40
 	if done {
@@ -87,12 +104,12 @@ func (v *Value) nested(d *Decoded) {
 	switch v.Kind {
 	case KindIovec:
 		n := v.s.Args[v.arg.n.v]
-		v.vector(m, v.Uint, min(n, maxIovecs), left, word)
+		v.vector(m, v.Uint, min(n, maxIovecs), left, word, &budget)
 	case KindMessage:
 		if p, _ := m.read(v.Uint, msgWords*int(word), v.phase()); len(p) == msgWords*int(word) {
 			v.Captured = true
 			h := parseMsghdr(p, word)
-			v.message(m, h, left, word)
+			v.message(m, h, left, word, &budget)
 		}
 	case KindMessages:
 		each := (msgWords + 1) * word
@@ -111,7 +128,7 @@ func (v *Value) nested(d *Decoded) {
 			if done {
 				got = uint64(binary.LittleEndian.Uint32(p[msgWords*word:]))
 			}
-			v.message(m, parseMsghdr(p, word), got, word)
+			v.message(m, parseMsghdr(p, word), got, word, &budget)
 		}
 		return
 	}
@@ -129,16 +146,16 @@ func (v *Value) phase() event.Phase {
 	return event.Enter
 }
 
-func (v *Value) message(m memory, h msghdr, left, word uint64) {
+func (v *Value) message(m memory, h msghdr, left, word uint64, budget *int) {
 	if v.Addr.Family == 0 && h.name != 0 {
 		p, _ := m.read(h.name, int(min(h.nameLen, maxSockaddr)), v.phase())
 		v.Addr = DecodeSockaddr(p)
 	}
-	v.vector(m, h.iov, min(h.iovLen, maxIovecs), left, word)
+	v.vector(m, h.iov, min(h.iovLen, maxIovecs), left, word, budget)
 }
 
 // vector appends the data of n iovecs to Data. Data ends at the first hole.
-func (v *Value) vector(m memory, iov, n, left, word uint64) {
+func (v *Value) vector(m memory, iov, n, left, word uint64, budget *int) {
 	if left == 0 || n == 0 {
 		v.Captured = true
 	}
@@ -147,7 +164,7 @@ func (v *Value) vector(m memory, iov, n, left, word uint64) {
 			return
 		}
 		p, _ := m.read(iov+i*2*word, int(2*word), v.phase())
-		if len(p) < int(2*word) {
+		if *budget -= len(p); len(p) < int(2*word) || *budget < 0 {
 			v.Truncated = true
 			return
 		}
@@ -161,7 +178,8 @@ func (v *Value) vector(m memory, iov, n, left, word uint64) {
 		if take == 0 || v.Truncated {
 			continue
 		}
-		q, _ := m.read(base, int(min(take, 1<<31-1)), event.Leave)
+		q, _ := m.read(base, int(min(take, 1<<31-1, uint64(*budget))), event.Leave)
+		*budget -= len(q)
 		v.Data = append(v.Data, q...)
 		if uint64(len(q)) < take {
 			v.Truncated = true

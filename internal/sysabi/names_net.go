@@ -113,14 +113,14 @@ var (
 		{0x42, "SO_RCVTIMEO_NEW"}, {0x43, "SO_SNDTIMEO_NEW"}, {0x44, "SO_DETACH_REUSEPORT_BPF"},
 		{0x45, "SO_PREFER_BUSY_POLL"}, {0x46, "SO_BUSY_POLL_BUDGET"}, {0x47, "SO_NETNS_COOKIE"},
 		{0x48, "SO_BUF_LOCK"}, {0x49, "SO_RESERVE_MEM"}, {0x4a, "SO_TXREHASH"}, {0x4b, "SO_RCVMARK"},
-		{0x404a, "SO_PASSPIDFD"}, {0x404b, "SO_PEERPIDFD"}, {0x404d, "SO_RCVPRIORITY"}, {0x4051, "SO_PASSRIGHTS"},
-		{0x4052, "SO_INQ"},
+		{0x4c, "SO_PASSPIDFD"}, {0x4d, "SO_PEERPIDFD"}, {0x52, "SO_RCVPRIORITY"}, {0x53, "SO_PASSRIGHTS"},
+		{0x54, "SO_INQ"},
 	}}
 	setGetSockOptions = &Set{"SO_???", []Name{
 		{0x1a, "SO_GET_FILTER"},
 	}}
 	setSetSockOptions = &Set{"SO_???", []Name{
-		{0x1a, "SO_ATTACH_FILTER"}, {0x4050, "SO_DEVMEM_DONTNEED"},
+		{0x1a, "SO_ATTACH_FILTER"}, {0x50, "SO_DEVMEM_DONTNEED"},
 	}}
 	setIPOptions = &Set{"IP_???", []Name{
 		{1, "IP_TOS"}, {2, "IP_TTL"}, {3, "IP_HDRINCL"}, {4, "IP_OPTIONS"}, {5, "IP_ROUTER_ALERT"},
@@ -213,8 +213,8 @@ var (
 		{0x3d, "SO_TXTIME"}, {0x1d, "SO_TIMESTAMP_OLD"}, {0x23, "SO_TIMESTAMPNS_OLD"},
 		{0x25, "SO_TIMESTAMPING_OLD"}, {0x3f, "SO_TIMESTAMP_NEW"}, {0x40, "SO_TIMESTAMPNS_NEW"},
 		{0x41, "SO_TIMESTAMPING_NEW"}, {0x36, "SCM_TIMESTAMPING_OPT_STATS"}, {0x3a, "SCM_TIMESTAMPING_PKTINFO"},
-		{0x404e, "SCM_DEVMEM_LINEAR"}, {0x404f, "SCM_DEVMEM_DMABUF"}, {0x404c, "SCM_TS_OPT_ID"},
-		{0x4052, "SCM_INQ"},
+		{0x4e, "SCM_DEVMEM_LINEAR"}, {0x4f, "SCM_DEVMEM_DMABUF"}, {0x51, "SCM_TS_OPT_ID"},
+		{0x54, "SCM_INQ"},
 	}}
 	setIPCmsg = &Set{"IP_???", []Name{
 		{1, "IP_TOS"}, {2, "IP_TTL"}, {6, "IP_RECVOPTS"}, {7, "IP_RETOPTS"}, {8, "IP_PKTINFO"},

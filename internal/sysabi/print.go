@@ -30,7 +30,7 @@ func (d Decoded) String() string { return string(d.Append(nil, Options{})) }
 // Append appends the call as text to b.
 func (d Decoded) Append(b []byte, o Options) []byte {
 	start := len(b)
-	p := printer{b: b, opt: o, s: d.s, c: d.Call, m: memory{d.s.Mem}, failed: d.Errno != 0, unfinished: d.Unfinished}
+	p := printer{b: b, opt: o, s: d.s, c: d.Call, m: memoryOf(d.s), failed: d.Errno != 0, unfinished: d.Unfinished}
 	p.str(d.Name)
 	p.str("(")
 	for i := range d.Args {
@@ -110,7 +110,7 @@ func (v Value) Text() string {
 	if v.arg == nil {
 		return strconv.FormatInt(v.Int, 10)
 	}
-	p := printer{s: v.s, c: v.c, m: memory{v.s.Mem}}
+	p := printer{s: v.s, c: v.c, m: memoryOf(v.s)}
 	p.failed = failed(v.s.Ret) && !v.c.noError
 	p.unfinished = v.s.Flags&event.Unfinished != 0
 	p.value(&v)
@@ -129,6 +129,7 @@ type printer struct {
 	both       bool        // it was given and is filled; now the second time
 	failed     bool
 	unfinished bool
+	budget     int // bytes that vectors may still print, see memory.total
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }
@@ -293,10 +294,13 @@ func (p *printer) value(v *Value) {
 		}
 		p.quote(v.Data, v.Len, p.opt.strLen())
 	case KindIovec:
+		p.budget = p.m.total()
 		p.iovec(v.Uint, v.s.Args[v.arg.n.v], p.left(v), v.phase())
 	case KindMessage:
+		p.budget = p.m.total()
 		p.message(v)
 	case KindMessages:
+		p.budget = p.m.total()
 		p.messages(v)
 	case KindSockaddr:
 		if len(v.Data) < 2 {

@@ -84,7 +84,7 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 			break
 		}
 		q, _ := p.m.read(addr+i*uint64(size), size, at)
-		if len(q) < size {
+		if p.budget -= len(q); len(q) < size || p.budget < 0 {
 			p.str("... /* ")
 			p.hex(addr + i*uint64(size))
 			p.str(" */")
@@ -94,7 +94,8 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 		take := min(length, left)
 		left -= take
 		p.str("{iov_base=")
-		data, ok := p.m.read(base, int(min(take, 1<<31-1)), event.Leave)
+		data, ok := p.m.read(base, int(min(take, uint64(p.budget))), event.Leave)
+		p.budget -= len(data)
 		switch {
 		case base != 0 && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
 			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())

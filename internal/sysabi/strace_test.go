@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	stdstrings "strings"
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/google/go-cmp/cmp"
 
 	"culprit/internal/event"
 )
@@ -120,5 +123,94 @@ func TestDump(t *testing.T) {
 	for _, s := range trace(t, Limits{String: 4096, Data: 1 << 20}, argv...) {
 		d := Decode(s)
 		os.Stdout.WriteString(d.String() + "\n")
+	}
+}
+
+// What differs between two runs of a program: addresses, process ids, ports,
+// times, random bytes, descriptors of the terminal.
+var volatile = []struct {
+	re *regexp.Regexp
+	to string
+}{
+	{regexp.MustCompile(`0x[5-7][0-9a-f]{9,}`), "ADDR"},
+	{regexp.MustCompile(`htons\([0-9]{5}\)`), "htons(PORT)"},
+	{regexp.MustCompile(`^(getrandom\()"[^"]*"`), `${1}BYTES`},
+	{regexp.MustCompile(`^(sysinfo|times|getrusage|clock_gettime|gettimeofday|getdents64)\(.*`), "${1}"},
+	{regexp.MustCompile(`, left \{[^}]*\}`), ", left TIME"},
+	{regexp.MustCompile(`(clock_nanosleep\(CLOCK_MONOTONIC, TIMER_ABSTIME), \{[^}]*\}`), "${1}, TIME"},
+	{regexp.MustCompile(` /\* 20\d\d-[^*]*\*/`), " /* DATE */"},
+	{regexp.MustCompile(`^rt_sigreturn.*`), "rt_sigreturn"}, // its mask lies on the signal stack, which no argument names
+}
+
+func settle(lines []string) []string {
+	pid := ""
+	for _, l := range lines {
+		if stdstrings.HasPrefix(l, "set_tid_address(") {
+			pid = l[stdstrings.LastIndexByte(l, ' ')+1:]
+			break
+		}
+	}
+	var out []string
+	for _, l := range lines {
+		// How often the allocator asks for memory depends on where its heap lies.
+		if stdstrings.HasPrefix(l, "brk(") || stdstrings.HasPrefix(l, "munmap(") || stdstrings.Contains(l, "MAP_ANONYMOUS") {
+			continue
+		}
+		if l == "" || stdstrings.HasPrefix(l, "+++") || stdstrings.HasPrefix(l, "execve(") && stdstrings.HasSuffix(l, "= 0") {
+			continue
+		}
+		if pid != "" {
+			l = regexp.MustCompile(`\b`+pid+`\b`).ReplaceAllString(l, "PID")
+		}
+		for _, v := range volatile {
+			l = v.re.ReplaceAllString(l, v.to)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// The text of real programs is what strace(1) prints for them.
+func TestLikeStrace(t *testing.T) {
+	need(t, "strace", "python3")
+	if v, _ := exec.Command("strace", "--version").Output(); !bytes.HasPrefix(v, []byte("strace -- version 6.1\n")) {
+		// Other versions know other names: the comparison is with one.
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("needs strace 6.1, have %.40q", v)
+		}
+		t.Skipf("needs strace 6.1, have %.40q", v)
+	}
+	script, err := filepath.Abs("testdata/calls.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	if err != nil {
+		t.Fatalf("find python3: %v", err)
+	}
+	for _, argv := range [][]string{
+		{"/bin/ls", "-la", "/usr"},
+		{stdstrings.TrimSpace(string(python)), "-I", "-S", script},
+	} {
+		var ours []string
+		for _, s := range trace(t, Limits{String: 4096, Data: 1 << 16}, argv...) {
+			ours = append(ours, Decode(s).String())
+		}
+		log := filepath.Join(t.TempDir(), "log")
+		cmd := exec.Command("strace", append([]string{"-a0", "-e", "signal=none", "-o", log}, argv...)...)
+		cmd.Env, cmd.Dir = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}, t.TempDir()
+		cmd.Run() // the program's own status is of no interest
+		b, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatalf("read strace's log: %v", err)
+		}
+		theirs := stdstrings.Split(string(b), "\n")
+		if len(theirs) < 50 {
+			t.Fatalf("strace logged %d lines:\n%s", len(theirs), b)
+		}
+		t.Logf("%d lines of %v", len(ours), argv[0])
+		if diff := cmp.Diff(settle(theirs), settle(ours)); diff != "" {
+			t.Errorf("%v (-strace +ours):\n%s", argv, diff)
+		}
 	}
 }

@@ -1,0 +1,112 @@
+# Makes calls of many kinds, the same ones in every run, for the comparison with
+# strace: files, sockets, waiting, processes, each succeeding and failing.
+import ctypes, fcntl, os, resource, select, signal, socket, struct, time
+
+libc = ctypes.CDLL(None, use_errno=True)
+buf = ctypes.create_string_buffer(256)
+
+
+def fails(f, *args):
+    try:
+        f(*args)
+    except OSError:
+        pass
+
+
+# files
+fd = os.open("a", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+os.write(fd, b'tab\tquote"back\\zero\0digit\0001high\377 and more than thirty-two bytes')
+os.pread(fd, 20, 2)
+os.lseek(fd, 0, os.SEEK_SET)
+os.read(fd, 100)
+os.writev(fd, [b"one", b"", b"three"])
+os.lseek(fd, 0, os.SEEK_SET)
+os.readv(fd, [bytearray(3), bytearray(40)])
+os.ftruncate(fd, 5)
+os.fchmod(fd, 0o600)
+os.utime("a", (1, 2))
+os.link("a", "b")
+os.rename("b", "c")
+os.symlink("a", "l")
+os.readlink("l")
+os.mkdir("d", 0o700)
+os.listdir(".")
+os.rmdir("d")
+os.access("c", os.R_OK | os.W_OK)
+os.lstat("l")
+os.stat("/dev/null")
+for name in ("c", "l"):
+    os.unlink(name)
+fails(os.open, "missing/file", os.O_RDONLY)
+fails(os.open, "a/b", os.O_WRONLY | os.O_TRUNC)
+fails(os.write, 99, b"x")
+fails(os.chdir, "a")
+fcntl.fcntl(fd, fcntl.F_GETFL)
+fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NONBLOCK)
+fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+fcntl.flock(fd, fcntl.LOCK_EX)
+fails(fcntl.ioctl, fd, 0x5401, b"\0" * 60)
+os.dup2(fd, 50)
+os.close(50)
+
+# sockets
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", 0))
+s.listen(5)
+c = socket.create_connection(s.getsockname())
+q, _ = s.accept()
+c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+c.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+c.send(b"GET / HTTP/1.1\r\nHost: example\r\n\r\n")
+q.recv(10, socket.MSG_PEEK)
+q.recv(100)
+c.sendmsg([b"two", b"parts"])
+q.recvmsg(100)
+c.shutdown(socket.SHUT_WR)
+q.recv(10)
+q.setblocking(False)
+a, b = socket.socketpair()
+socket.send_fds(a, [b"fd"], [1])
+socket.recv_fds(b, 10, 1)[1]
+a.close()
+fails(b.send, b"x")
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+fails(u.connect, ("::1", 53))
+x = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+fails(x.connect, "/nowhere/socket")
+x.bind("\0abstract-%s" % "culprit-test")
+closed = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+fails(closed.connect, ("127.0.0.1", 1))
+
+# waiting
+r, w = os.pipe()
+p = select.poll()
+p.register(r, select.POLLIN)
+p.poll(0)
+os.write(w, b"x")
+p.poll(0)
+select.select([r], [w], [], 1)
+e = select.epoll()
+e.register(r, select.EPOLLIN | select.EPOLLET)
+e.poll(0)
+e.unregister(r)
+e.close()
+
+# processes and signals
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+os.kill(os.getpid(), signal.SIGUSR1)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+fails(os.kill, 99999999, 0)
+fails(os.execv, "/missing/program", ["program", "argument one", "two\n"])
+fails(os.waitpid, -1, 0)
+os.umask(0o22)
+os.getgroups()
+os.setpgid(0, 0)
+libc.prctl(38, 1, 0, 0, 0)
+libc.prctl(15, b"renamed", 0, 0, 0)
+libc.prctl(16, buf, 0, 0, 0)
+time.sleep(0.001)
+os._exit(3)
