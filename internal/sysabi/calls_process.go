@@ -327,10 +327,7 @@ func personalityArgs(r *[6]uint64) []Arg {
 func personalityRemark(p *printer) {
 	v := uint64(uint32(p.s.Ret))
 	p.enum(setPersonality, v&0xff)
-	if v &^= 0xff; v != 0 {
-		p.str("|")
-		p.flags(&Set{Names: setPersonalityFlags.Names}, v)
-	}
+	p.b = setPersonalityFlags.appendMore(p.b, v&^0xff)
 }
 
 func schedRemark(p *printer) { p.enum(schedPolicy.low, uint64(p.s.Ret)&schedPolicy.lowM) }

@@ -218,15 +218,11 @@ var layoutOpenHow = &layout{24, 24, func(p *printer, b []byte) {
 // openFlags prints the access mode and the flags of open(2).
 func (p *printer) openFlags(v uint64) {
 	p.enum(setAccMode, v&3)
-	if v &^= 3; v == 0 {
-		return
-	}
-	p.str("|")
 	set := setOpenFlags
 	if p.c.Arch == event.ArchAArch64 {
 		set = setOpenFlagsArm
 	}
-	p.flags(&Set{Names: set.Names}, v)
+	p.b = set.appendMore(p.b, v&^3)
 }
 
 // arm64 has other values for four of the flags (asm/fcntl.h).

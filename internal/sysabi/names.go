@@ -70,25 +70,48 @@ func (s *Set) appendFlags(b []byte, v uint64) []byte {
 		}
 		return append(b, '0')
 	}
-	rest, some := v, false
-	for i := range s.Names {
-		if n := &s.Names[i]; n.V != 0 && rest&n.V == n.V {
-			if some {
-				b = append(b, '|')
-			}
-			b = append(b, n.S...)
-			rest &^= n.V
-			some = true
-		}
-	}
+	before := len(b)
+	b, rest := s.appendNames(b, v)
 	switch {
 	case rest == 0:
-	case some:
+	case len(b) > before:
 		b = appendHex(append(b, '|'), rest)
 	default:
 		b = s.comment(appendHex(b, rest))
 	}
 	return b
+}
+
+// appendMore appends flags behind something else: each begins with "|".
+func (s *Set) appendMore(b []byte, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	before := len(b) + 1
+	b, rest := s.appendNames(append(b, '|'), v)
+	if rest != 0 {
+		if len(b) > before {
+			b = append(b, '|')
+		}
+		b = appendHex(b, rest)
+	}
+	return b
+}
+
+// appendNames appends the names in v and returns the bits that have none.
+func (s *Set) appendNames(b []byte, v uint64) ([]byte, uint64) {
+	some := false
+	for i := range s.Names {
+		if n := &s.Names[i]; n.V != 0 && v&n.V == n.V {
+			if some {
+				b = append(b, '|')
+			}
+			b = append(b, n.S...)
+			v &^= n.V
+			some = true
+		}
+	}
+	return b, v
 }
 
 // Enum returns the name of v, or v in hex with a remark.

@@ -372,32 +372,31 @@ func (p *printer) value(v *Value) {
 // bits are permissions.
 func (p *printer) enumFlags(v *Value) {
 	low, high := v.Uint&v.arg.lowM, v.Uint&^v.arg.lowM
-	rest := Set{Names: v.arg.set.Names}
-	if v.arg.low == nil {
+	names := v.arg.set
+	switch {
+	case v.arg.low == nil:
 		if high != 0 {
-			p.flags(&rest, high)
+			p.b = appendPlain(p.b, names, high)
 			p.str("|")
 		}
 		p.perm(low)
-		return
-	}
-	if v.arg.whole && v.arg.low.Name(low) == "" {
-		p.enum(v.arg.low, v.Uint&0xffffffff&^v.arg.set.all()) // not an enum and flags
-		if high &= v.arg.set.all(); high != 0 {
-			p.str("|")
-			p.flags(&rest, high)
-		}
-		return
-	}
-	if v.arg.low.Name(low) != "" || high == 0 || low != 0 {
+	case v.arg.whole && v.arg.low.Name(low) == "": // not an enum and flags
+		all := names.all()
+		p.enum(v.arg.low, v.Uint&^all)
+		p.b = names.appendMore(p.b, high&all)
+	case v.arg.low.Name(low) == "" && low == 0 && high != 0:
+		p.b = appendPlain(p.b, names, high)
+	default:
 		p.enum(v.arg.low, low)
-		if high != 0 {
-			p.str("|")
-		}
+		p.b = names.appendMore(p.b, high)
 	}
-	if high != 0 {
-		p.flags(&rest, high)
-	}
+}
+
+// appendPlain appends flags without a remark on unknown ones.
+func appendPlain(b []byte, s *Set, v uint64) []byte {
+	n := len(b)
+	b = s.appendMore(b, v)
+	return append(b[:n], b[min(n+1, len(b)):]...)
 }
 
 // left is how many bytes a transfer moved; all that it names when it failed.

@@ -113,6 +113,9 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
+// TestDump prints what a command does, to compare by hand:
+//
+//	SYSABI_DUMP='ls /' go test -v -run TestDump ./internal/sysabi
 func TestDump(t *testing.T) {
 	if os.Getenv("SYSABI_DUMP") == "" {
 		t.Skip("SYSABI_DUMP holds no command")
@@ -121,8 +124,8 @@ func TestDump(t *testing.T) {
 	argv[0], _ = exec.LookPath(argv[0])
 	argv[0], _ = filepath.Abs(argv[0])
 	for _, s := range trace(t, Limits{String: 4096, Data: 1 << 20}, argv...) {
-		d := Decode(s)
-		os.Stdout.WriteString(d.String() + "\n")
+		o := Options{Verbose: os.Getenv("SYSABI_VERBOSE") != ""}
+		os.Stdout.Write(append(Decode(s).Append(nil, o), '\n'))
 	}
 }
 
