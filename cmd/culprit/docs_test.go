@@ -1,0 +1,244 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// shown says of a command in README.md or docs/ how it is tested.
+type shown struct {
+	run    string // for bash, where the command as it stands can't run here; "" is the command itself
+	status int
+	want   string // pattern in what it prints
+	needs  string // a program
+	as     string // instead of a run: what tests it
+}
+
+// commands has every command that README.md and docs/ show: one in a ```sh
+// block, behind "$ ", or inline with more than a name. They run in a directory with the
+// demo's case demo.pcapng, in the order of the pages; $ROOT is the checkout. One
+// that isn't here fails the test, as does one that no page shows any more.
+var commands = map[string]shown{
+	"culprit demo":              {want: `413 Request Entity Too Large`},
+	"go run ./cmd/culprit demo": {run: `cd "$ROOT" && go run ./cmd/culprit demo -o "$OLDPWD/again.pcapng"`, want: `413 Request Entity Too Large`},
+	"make check":                {as: "runs this test"},
+	"make build":                {run: `make -n -C "$ROOT" build`, want: `bin/`},
+	"make bench":                {run: `make -n -C "$ROOT" bench`, want: `go test`},
+	"make fuzz":                 {as: "is a part of make check"},
+
+	"tools/fuzz 20s ./internal/dissect/NAME": {as: "make check runs tools/fuzz"},
+
+	"culprit run -- upload-demo upload demo.cast        (to a server on loopback that takes 5 MiB at most)": {as: "is what culprit demo prints"},
+	"culprit run -- python3 upload.py report.csv":                                                           {status: 2, want: `(?s)can't open file.*culprit: .*upload\.py`},
+	"culprit run -- CMD...":                                  {run: `culprit run -- sh -c 'echo ran'`, want: `(?s)ran.*case saved`},
+	"culprit explain CASE":                                   {run: `culprit explain demo.pcapng`, want: `413`},
+	"culprit show CASE":                                      {run: `culprit show demo.pcapng | tail -50`, want: `EPIPE`},
+	"culprit follow CASE [N]":                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
+	"culprit COMMAND --help":                                 {run: `for c in run explain show follow demo doctor; do culprit $c --help || exit; done`, want: `Exit status`},
+	"wireshark demo.pcapng":                                  {run: `capinfos demo.pcapng`, needs: "capinfos", want: `pcapng`},
+	"tshark -r demo.pcapng -Y 'http.response.code == 413'":   {needs: "tshark", want: `HTTP/1.1 413 Request Entity Too Large`},
+	"tshark -r demo.pcapng -Y 'systemd_journal.errno == 32'": {needs: "tshark", want: `EPIPE`},
+}
+
+var (
+	fence    = regexp.MustCompile("^```(\\w*)$")
+	span     = regexp.MustCompile("`([^`]+)`")
+	inline   = regexp.MustCompile(`^(culprit|make|tshark|capinfos|wireshark|tools/[\w-]+)( |$)`)
+	indented = regexp.MustCompile(`^    (?:\$ )?(culprit .*)`)
+)
+
+// place is where a page shows a command.
+type place struct {
+	page string
+	line int
+	text string
+}
+
+func pages(t *testing.T, root string) []string {
+	t.Helper()
+	all := []string{"README.md"}
+	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".md") {
+			path, err = filepath.Rel(root, path)
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// commandsOf finds the commands that a page shows. Inline, a bare name such as
+// `culprit show` is no command to run; that it exists is checked elsewhere.
+func commandsOf(page, text string) (all []place, named []place) {
+	lang, in := "", false
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimRight(line, "\n")
+		if m := fence.FindStringSubmatch(line); m != nil {
+			in, lang = !in, m[1]
+			continue
+		}
+		add := func(s string) { all = append(all, place{page, n, s}) }
+		switch {
+		case in && strings.HasPrefix(line, "$ "):
+			add(line[2:])
+		case in && lang == "sh" && line != "" && line[0] != '#':
+			add(line)
+		case in:
+		case indented.MatchString(line):
+			add(indented.FindStringSubmatch(line)[1])
+		default:
+			for _, m := range span.FindAllStringSubmatch(line, -1) {
+				switch words := strings.Fields(m[1]); {
+				case !inline.MatchString(m[1]) || len(words) == 1:
+				case words[0] == "culprit" && len(words) == 2:
+					named = append(named, place{page, n, m[1]})
+				default:
+					add(m[1])
+				}
+			}
+		}
+	}
+	return all, named
+}
+
+func TestShownCommands(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, page := range pages(t, root) {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, named := commandsOf(page, string(text))
+		for _, c := range all {
+			if _, known := commands[c.text]; !known {
+				t.Errorf("%s:%d shows a command that no test runs: %s", c.page, c.line, c.text)
+			} else if !slices.Contains(order, c.text) {
+				order = append(order, c.text)
+			}
+		}
+		for _, c := range named {
+			if name := strings.Fields(c.text)[1]; !isCommand(name) {
+				t.Errorf("%s:%d names a command that isn't there: %s", c.page, c.line, c.text)
+			}
+		}
+	}
+	for c := range commands {
+		if !slices.Contains(order, c) {
+			t.Errorf("no page shows %q any more", c)
+		}
+	}
+
+	dir := t.TempDir()
+	env := append(os.Environ(), "ROOT="+root, "LC_ALL=C.UTF-8")
+	for _, text := range order {
+		c := commands[text]
+		if c.as != "" {
+			continue
+		}
+		t.Run(text, func(t *testing.T) {
+			if c.needs != "" {
+				need(t, c.needs)
+			}
+			run := c.run
+			if run == "" {
+				run = text
+			}
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", run)
+			cmd.Dir, cmd.Env = dir, env
+			out, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != c.status {
+				t.Errorf("exit status %d, want %d\n%s", got, c.status, out)
+			}
+			if !regexp.MustCompile(c.want).Match(out) {
+				t.Errorf("doesn't print %q:\n%s", c.want, out)
+			}
+		})
+	}
+}
+
+// isCommand tells culprit's commands; a flag and a VARIABLE count too.
+func isCommand(name string) bool {
+	if name == strings.ToUpper(name) {
+		return true
+	}
+	for _, c := range root().Commands() {
+		if c.Name() == name {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, "-")
+}
+
+// need ends a test that lacks a program: skipped, but failed where CI=true.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("CI must have %s", program)
+		}
+		t.Skipf("needs %s", program)
+	}
+}
+
+// The table of commands in README.md is the list of commands.
+func TestReadmeTable(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range root().Commands() {
+		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+			continue
+		}
+		if !strings.Contains(string(text), fmt.Sprintf("\n| `culprit %s", c.Name())) {
+			t.Errorf("README.md's table lacks culprit %s", c.Name())
+		}
+	}
+}
+
+// The story in README.md is what the demo prints, but for numbers that differ
+// from run to run. Lines with dots are shortened.
+func TestReadmeStory(t *testing.T) {
+	need(t, "python3")
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, story, _ := strings.Cut(string(text), "\n```\n$ culprit demo\n")
+	story, _, ok := strings.Cut(story, "\n```\n")
+	if !ok {
+		t.Fatal("README.md has no story")
+	}
+	cmd := exec.CommandContext(t.Context(), "culprit", "demo")
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	varies := regexp.MustCompile(`[0-9][0-9,.]*|Errno|Broken pipe|EPIPE|Connection reset by peer|ECONNRESET|EOF occurred in violation of protocol.*>`)
+	same := func(s string) string {
+		return strings.Join(strings.Fields(varies.ReplaceAllString(s, "#")), " ")
+	}
+	printed := same(string(out))
+	for _, part := range regexp.MustCompile(`\n *\.\.\.\n|write\(4, \.\.\.\)`).Split(story, -1) {
+		if part = same(part); !strings.Contains(printed, part) {
+			t.Errorf("the demo doesn't print\n%s\nit prints\n%s", part, printed)
+		}
+	}
+}
