@@ -140,7 +140,11 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 	case rare && !asks(call):
 		links = append(links, c.linkLast(call.Proc, call.Leave(), wLast, 0, "the last trouble of the process before its end")...)
 	case opens(call) && c.lastMiss(call):
-		links = append(links, c.linkLast(call.Proc, call.Leave(), wProbe, 0, "the last thing that the process tried before its end")...)
+		w := wProbe
+		if c.onlyMiss(call) {
+			w = wLast
+		}
+		links = append(links, c.linkLast(call.Proc, call.Leave(), w, 0, "the last thing that the process tried before its end")...)
 	}
 	return links
 }
@@ -158,6 +162,17 @@ func asks(call *timeline.Call) bool {
 func (c *Case) lastMiss(call *timeline.Call) bool {
 	for i := len(call.Proc.Calls) - 1; i >= 0 && call.Proc.Calls[i].Enter > call.Enter; i-- {
 		if o := call.Proc.Calls[i]; o.Errno() == call.Errno() && opens(o) && !furniture(o.Path) {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyMiss reports whether the file is the only one that the process wanted to
+// open and did not find.
+func (c *Case) onlyMiss(call *timeline.Call) bool {
+	for _, o := range call.Proc.Calls {
+		if o.Errno() == call.Errno() && opens(o) && o.Path != call.Path && !furniture(o.Path) {
 			return false
 		}
 	}

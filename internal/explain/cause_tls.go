@@ -83,8 +83,11 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 		f.Next = []string{"let client and server agree on a TLS version and cipher suite (server's TLS settings, or the client's minimum)"}
 		return f, true
 	}
-	if len(t.Chain) == 0 || t.Done && t.Chain[0].Matches(nameOf(conn)) && !c.outdated(conn) {
-		return f, false // went away for a reason of its own
+	if len(t.Chain) == 0 {
+		return f, false
+	}
+	if t.Done && t.Chain[0].Matches(nameOf(conn)) && !c.outdated(conn) && !c.speaksOfTrust(conn) {
+		return f, false // it went away for a reason of its own
 	}
 	return c.certificate(f, conn, alert)
 }
@@ -141,6 +144,17 @@ func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Findin
 		f.Next = []string{"if " + root + " is your own authority, add its certificate to the store that the program uses (SSL_CERT_FILE, --cacert, update-ca-certificates)"}
 	}
 	return f, true
+}
+
+// speaksOfTrust reports whether the program's words or status say that it
+// refused a certificate: GnuTLS verifies only after the handshake, so that the
+// wire alone does not tell.
+func (c *Case) speaksOfTrust(conn *timeline.Conn) bool {
+	if l := c.said("certificate", "not trusted", "self-signed", "self signed"); l != nil && l.Time >= conn.Opened {
+		return true
+	}
+	_, ok := statusLink(&Finding{Cause: "tls-cert-untrusted", Proc: conn.Proc, Conn: conn, Links: []Link{{Weight: 1}}})
+	return ok
 }
 
 // nameOf is the name that the client holds the certificate against.

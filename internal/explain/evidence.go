@@ -101,11 +101,15 @@ func where(e *timeline.Exception) string {
 	return s.String()
 }
 
-// own is the innermost frame, behind the origin, that is not the interpreter's.
+// own is the innermost frame, behind the origin, of the program's own code; of
+// an installed package's when all the program is one.
 func own(stack []timeline.Frame) timeline.Frame {
-	for _, f := range stack[min(1, len(stack)):] {
-		if !stdlib(f.File) {
-			return f
+	stack = stack[min(1, len(stack)):]
+	for _, foreign := range []func(string) bool{library, stdlib} {
+		for _, f := range stack {
+			if f.File != "" && !foreign(f.File) && !strings.HasPrefix(f.File, "/usr/bin/") {
+				return f
+			}
 		}
 	}
 	return timeline.Frame{}
