@@ -101,6 +101,7 @@ var Causes = []Cause{
 	pythonUncaught,
 	pythonSwallowed,
 	crash,
+	hang,
 }
 
 // Result is the diagnosis of one run.
