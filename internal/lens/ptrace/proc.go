@@ -65,9 +65,7 @@ func family(tid int32) (tgid, ppid int32, ok bool) {
 	return int32(g), int32(p), err1 == nil && err2 == nil
 }
 
-const (
-	atSecure = 23 // AT_SECURE (linux/auxvec.h)
-)
+const atSecure = 23 // AT_SECURE (linux/auxvec.h)
 
 // execed tells what a process is after execve. former is the caller's id when
 // it was not the leader.

@@ -1,7 +1,6 @@
 package ptrace
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +23,6 @@ const (
 	eventSeccomp = 7
 	eventStop    = 128
 
-	infoEntry   = 1
 	infoExit    = 2
 	infoSeccomp = 3
 
@@ -121,15 +119,6 @@ func openMem(pid int32) int {
 		return 0
 	}
 	return fd
-}
-
-// word reads a pointer-sized number of the task.
-func (m *memory) word(addr uint64) (uint64, bool) {
-	var b [8]byte
-	if m.ReadMem(b[:], addr) != len(b) {
-		return 0, false
-	}
-	return binary.NativeEndian.Uint64(b[:]), true
 }
 
 // sigaction is the kernel's struct on x86-64 and arm64 (asm/signal.h).
