@@ -17,7 +17,7 @@ func callEvidence(call *timeline.Call) Evidence {
 
 func exceptionEvidence(e *timeline.Exception) Evidence {
 	text := fmt.Sprintf("%s at %s", quote(e.String(), 200), placeOf(e))
-	if caller := own(e.Stack); caller.File != "" && stdlib(e.Origin().File) {
+	if caller := own(e.Stack); caller.File != "" && library(e.Origin().File) && (!library(caller.File) || stdlib(e.Origin().File)) {
 		text += ", called from " + frameOf(caller)
 	}
 	return Evidence{"code", e.Time, text}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"culprit/internal/event"
 	"culprit/internal/lens/python/stream"
 )
 
@@ -45,7 +46,10 @@ type reading struct {
 	proc *Process
 	byID map[int]*Exception // of the present interpreter: exec starts a new numbering
 	left map[*Exception]stream.Frame
+	last map[*Exception]event.Time // when it left a frame last
 	all  []*Exception
+
+	reasons map[*Exception][]*Exception // held as its reason
 }
 
 func (r *reading) record(rec stream.Record) {
@@ -68,7 +72,8 @@ func (r *reading) record(rec stream.Record) {
 		}
 		if r.byID == nil {
 			r.byID = map[int]*Exception{}
-			r.left = map[*Exception]stream.Frame{}
+			r.left, r.last = map[*Exception]stream.Frame{}, map[*Exception]event.Time{}
+			r.reasons = map[*Exception][]*Exception{}
 		}
 		r.byID[m.Exc] = e
 		r.all = append(r.all, e)
@@ -83,7 +88,7 @@ func (r *reading) record(rec stream.Record) {
 			return
 		}
 		e.Handled = nil
-		r.left[e] = m.To
+		r.left[e], r.last[e] = m.To, rec.Time
 		f := frame(m.Frame)
 		for _, l := range m.Locals {
 			f.Locals = append(f.Locals, Local{l.Name, l.Type, l.Text})
@@ -109,6 +114,9 @@ func (r *reading) record(rec stream.Record) {
 		}
 	case *stream.Wrapped:
 		if from, to := r.byID[m.From], r.byID[m.To]; from != nil && to != nil {
+			if m.How == "reason" {
+				r.reasons[to] = append(r.reasons[to], from)
+			}
 			r.wrap(from, to)
 		}
 	case *stream.Done:
@@ -131,6 +139,15 @@ func (r *reading) wrap(from, to *Exception) {
 // in the frame that it reached last.
 func (r *reading) settle() {
 	for _, e := range r.all {
+		// An exception raised while another was on its way, and gone before that
+		// went on, was not made for it: it came from cleaning up.
+		e.Into = slices.DeleteFunc(e.Into, func(to *Exception) bool {
+			if to.Cause == e || r.last[e] <= to.Time || slices.Contains(r.reasons[to], e) {
+				return false
+			}
+			to.Wraps = slices.DeleteFunc(to.Wraps, func(x *Exception) bool { return x == e })
+			return true
+		})
 		if e.Handled != nil || e.Final != "" {
 			continue
 		}
