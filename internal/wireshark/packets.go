@@ -12,8 +12,12 @@ import (
 	"culprit/internal/timeline"
 )
 
-// segmentSize is how many bytes of a call go into one made-up packet.
-const segmentSize = 16 << 10
+// segmentSize is how many bytes of a call go into one made-up packet of a
+// stream; a datagram is one packet, and can't be larger than datagramSize.
+const (
+	segmentSize  = 16 << 10
+	datagramSize = 1<<16 - 1 - 40 - 8
+)
 
 // Protocol numbers (IANA) and TCP flags (RFC 9293 section 3.1).
 const (
@@ -56,8 +60,12 @@ func packets(c *timeline.Conn) []casefile.Packet {
 		case s.Call != nil:
 			comment = fmt.Sprintf("%s[%d] %s()", s.Call.Proc.Name(), s.Call.TID, s.Call.Name())
 		}
+		size := segmentSize
+		if !b.stream {
+			size = datagramSize
+		}
 		for data := s.Data; len(data) > 0; {
-			n := min(len(data), segmentSize)
+			n := min(len(data), size)
 			b.add(s.Time, s.Dir, flagACK|flagPSH, data[:n], s.Call, comment)
 			data = data[n:]
 		}
@@ -148,7 +156,11 @@ func udp(src, dst netip.AddrPort, data []byte) []byte {
 	binary.BigEndian.PutUint16(s[2:], dst.Port())
 	binary.BigEndian.PutUint16(s[4:], uint16(8+len(data)))
 	s = append(s, data...)
-	binary.BigEndian.PutUint16(s[6:], checksum(pseudo(src, dst, protoUDP, len(s)), s))
+	sum := checksum(pseudo(src, dst, protoUDP, len(s)), s)
+	if sum == 0 {
+		sum = 0xffff // 0 would mean that there is none
+	}
+	binary.BigEndian.PutUint16(s[6:], sum)
 	return s
 }
 
