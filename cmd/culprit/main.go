@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
@@ -42,6 +43,9 @@ func main() { os.Exit(Main()) }
 // Main runs the command line and returns the exit status: 0, 1 for a failure, 2
 // for wrong usage; `run` returns the traced program's own.
 func Main() int {
+	if filepath.Base(os.Args[0]) == "strace" {
+		return straceMain(os.Args[0], os.Args[1:])
+	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case recorderCommand:
@@ -88,7 +92,7 @@ traffic), joins what it saw, and explains why the program failed.
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{2, err} })
-	c.AddCommand(runCommand(), explainCommand(), showCommand(), followCommand(), demoCommand(), doctorCommand(), debugCommand())
+	c.AddCommand(runCommand(), explainCommand(), showCommand(), followCommand(), demoCommand(), doctorCommand(), debugCommand(), straceCommand())
 	return c
 }
 

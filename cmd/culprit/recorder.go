@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/event"
+	"culprit/internal/owner"
 	"culprit/internal/record"
 )
 
@@ -64,6 +66,7 @@ func recorder() int {
 			_ = tell.Encode(news{Started: pid})
 		},
 		Stopped: func(sig unix.Signal) { _ = tell.Encode(news{Stopped: int(sig)}) },
+		Owner:   ownerOf(owner.Open("/")),
 	})
 	n := news{Done: &res}
 	if err != nil {
@@ -78,6 +81,13 @@ func recorder() int {
 		return 1
 	}
 	return 0
+}
+
+func ownerOf(db *owner.DB) func(string) (event.Owner, bool) {
+	return func(path string) (event.Owner, bool) {
+		o, ok := db.Of(path)
+		return event.Owner{Manager: o.Kind, Package: o.Package, Version: o.Version}, ok
+	}
 }
 
 // passSignals sends the command the signals that run was sent. One that the

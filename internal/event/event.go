@@ -54,6 +54,7 @@ const (
 	KindLimit   Kind = 18
 	KindAwaits  Kind = 19
 	KindStack   Kind = 20
+	KindOwner   Kind = 21
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -82,6 +83,7 @@ var Kinds = []struct {
 	{KindLimit, "limit", func() Body { return new(Limit) }},
 	{KindAwaits, "awaits", func() Body { return new(Awaits) }},
 	{KindStack, "stack", func() Body { return new(Stack) }},
+	{KindOwner, "owner", func() Body { return new(Owner) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".

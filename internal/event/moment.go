@@ -135,3 +135,22 @@ func (s *Stack) decode(c *cursor) {
 		s.Frames = append(s.Frames, Frame{File: c.string(), Func: c.string(), Line: uint32(c.uint())})
 	}
 }
+
+// Owner is the package that a file of the run came from.
+type Owner struct {
+	Path    string
+	Manager string // "dpkg", "rpm", "apk", "pacman", "python", "npm", "go"
+	Package string
+	Version string
+}
+
+// Kind says which body this is.
+func (*Owner) Kind() Kind { return KindOwner }
+
+func (o *Owner) append(b []byte) []byte {
+	return appendString(appendString(appendString(appendString(b, o.Path), o.Manager), o.Package), o.Version)
+}
+
+func (o *Owner) decode(c *cursor) {
+	o.Path, o.Manager, o.Package, o.Version = c.string(), c.string(), c.string(), c.string()
+}

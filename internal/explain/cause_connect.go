@@ -61,7 +61,7 @@ var connectError = Cause{
 				f.Title = fmt.Sprintf("the proxy %s that %s names can't be reached: %s", conn.Peer(), variable, conn.Errno.Text())
 				f.Facts = append(f.Facts, Fact{"variable", variable})
 			}
-			f.Why = fmt.Sprintf("%s called connect() for %s and got %s (%s).", conn.Proc.Name(), conn.Peer(), conn.Errno.Name(), conn.Errno.Text())
+			f.Why = fmt.Sprintf("%s called connect() for %s and got %s (%s).", conn.Proc.Program(), conn.Peer(), conn.Errno.Name(), conn.Errno.Text())
 			for _, o := range c.T.Conns {
 				if o != conn && samePeer(o, conn) && o.Connect != nil && o.Opened < conn.Opened {
 					f.Evidence = append(f.Evidence, callEvidence(o.Connect))
@@ -259,10 +259,10 @@ var transferError = Cause{
 			} else {
 				f.Cause = "connection-closed-early"
 				f.Title = fmt.Sprintf("%s closed the connection without a word", conn.Peer())
-				f.Why = fmt.Sprintf("%s sent %s bytes; the server closed and had sent nothing.", conn.Proc.Name(), count(conn.Sent))
+				f.Why = fmt.Sprintf("%s sent %s bytes; the server closed and had sent nothing.", conn.Proc.Program(), count(conn.Sent))
 				if words != "" {
 					f.Title = fmt.Sprintf("%s closed the connection: %s", conn.Peer(), words)
-					f.Why = fmt.Sprintf("%s sent %s bytes; the server said %q and closed.", conn.Proc.Name(), count(conn.Sent), words)
+					f.Why = fmt.Sprintf("%s sent %s bytes; the server said %q and closed.", conn.Proc.Program(), count(conn.Sent), words)
 					f.Facts = append(f.Facts, Fact{"words", words})
 				}
 				f.Evidence = append(f.Evidence, Evidence{"wire", closedAt(conn), fmt.Sprintf("%s closes connection %d, %d bytes received: %s", conn.Peer(), conn.ID, conn.Received, words)})

@@ -90,7 +90,7 @@ var httpContent = Cause{
 				Cause: "http-unexpected-content", Side: Server, Proc: conn.Proc, Conn: conn, Where: where(e),
 				Title: fmt.Sprintf("%s answered with %s where %s was expected", x.URL, got, want),
 				Why: fmt.Sprintf("The answer %d %s to %s %s was %s, not %s; %s could not read it.", x.Response.Status, x.Response.Reason,
-					x.Request.Method, x.URL, got, want, conn.Proc.Name()),
+					x.Request.Method, x.URL, got, want, conn.Proc.Program()),
 				Facts: []Fact{{"status", x.Response.Status}, {"content_type", got}, {"expected", want}, {"url", x.URL}, {"host", hostOf(conn)}},
 				Links: []Link{{"raised", e.String(), l.Weight * wRaised}},
 				Next:  []string{"look at the answer: `culprit follow CASE " + fmt.Sprint(conn.ID) + "`", "a login page means that the session or token is no longer good"},

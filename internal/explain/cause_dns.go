@@ -84,27 +84,27 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 		at = nx
 		f.Cause, f.Side = "dns-name-not-found", Client
 		f.Title = fmt.Sprintf("the name %s does not exist (NXDOMAIN)", q.name)
-		f.Why = fmt.Sprintf("%s asked %s for %s; the answer was NXDOMAIN: no such name.", q.proc.Name(), list, q.name)
+		f.Why = fmt.Sprintf("%s asked %s for %s; the answer was NXDOMAIN: no such name.", q.proc.Program(), list, q.name)
 		f.Facts = append(f.Facts, Fact{"rcode", "NXDOMAIN"})
 		f.Next = []string{"check the spelling of " + q.name, "ask another server: `culprit nslookup " + q.name + "`"}
 	case fail != nil:
 		at = fail
 		f.Cause = "dns-server-failure"
 		f.Title = fmt.Sprintf("the name server could not look up %s: %s", q.name, fail.Rcode)
-		f.Why = fmt.Sprintf("%s asked %s for %s and was answered %s.", q.proc.Name(), list, q.name, fail.Rcode)
+		f.Why = fmt.Sprintf("%s asked %s for %s and was answered %s.", q.proc.Program(), list, q.name, fail.Rcode)
 		f.Facts = append(f.Facts, Fact{"rcode", fail.Rcode})
 		f.Next = []string{"try another name server, or tell whoever runs " + list}
 	case refused != nil:
 		at = refused
 		f.Cause, f.Side = "dns-no-server", Local
 		f.Title = fmt.Sprintf("no name server answers at %s, which /etc/resolv.conf names", list)
-		f.Why = fmt.Sprintf("%s asked %s for %s; the machine there answered that nobody listens (ECONNREFUSED).", q.proc.Name(), list, q.name)
+		f.Why = fmt.Sprintf("%s asked %s for %s; the machine there answered that nobody listens (ECONNREFUSED).", q.proc.Program(), list, q.name)
 		f.Next = []string{"put a working name server into /etc/resolv.conf"}
 	case silent != nil:
 		at = silent
 		f.Cause = "dns-timeout"
 		f.Title = fmt.Sprintf("the name server %s did not answer", list)
-		f.Why = fmt.Sprintf("%s asked %s for %s %d times; nothing came back.", q.proc.Name(), list, q.name, len(q.asks))
+		f.Why = fmt.Sprintf("%s asked %s for %s %d times; nothing came back.", q.proc.Program(), list, q.name, len(q.asks))
 		f.Next = []string{"check that the name server is reachable, or name another in /etc/resolv.conf"}
 	default:
 		return f, false // NOERROR without addresses for one type is normal

@@ -64,7 +64,7 @@ var fileError = Cause{
 			if len(f.Links) == 0 {
 				continue
 			}
-			f.Why = fmt.Sprintf("%s called %s() on %s and got %s (%s).", call.Proc.Name(), call.Name(), name, e.Name(), e.Text())
+			f.Why = fmt.Sprintf("%s called %s() on %s and got %s (%s).", call.Proc.Program(), call.Name(), name, e.Name(), e.Text())
 			f.Evidence = []Evidence{callEvidence(call)}
 			if x, ok := c.exceptionFrom(call); ok {
 				f.Evidence = append(f.Evidence, exceptionEvidence(x))
@@ -236,7 +236,7 @@ func fileNext(cause, name string, call *timeline.Call) []string {
 	case "file-missing":
 		return []string{"make " + name + ", or tell the program where it is", "`ls -l " + path.Dir(name) + "` shows what is there instead"}
 	case "file-permission":
-		return []string{"`namei -l " + name + "` shows which part of the path forbids it", fmt.Sprintf("run %s as a user who may, or change the rights of %s", call.Proc.Name(), name)}
+		return []string{"`namei -l " + name + "` shows which part of the path forbids it", fmt.Sprintf("run %s as a user who may, or change the rights of %s", call.Proc.Program(), name)}
 	case "disk-full":
 		return []string{"free space: `df -h " + path.Dir(name) + "` shows the disk"}
 	case "read-only-filesystem":

@@ -166,7 +166,7 @@ func (c *Case) httpWhy(conn *timeline.Conn, x *timeline.Exchange, status int, re
 	if x.Request == nil {
 		return fmt.Sprintf("%s answered %d %s before a request was seen.", peerName(conn), status, reason)
 	}
-	who := conn.Proc.Name()
+	who := conn.Proc.Program()
 	server := serverName(conn, x)
 	var s strings.Builder
 	switch r := x.Request; {

@@ -22,7 +22,7 @@ var pythonModule = Cause{
 			}
 			f := c.exceptionFinding("python-module-missing", e, l)
 			f.Title = fmt.Sprintf("the Python module %s is not installed for %s", name, interpreter(e.Proc))
-			f.Why = fmt.Sprintf("%s imports %s in %s, line %d; none of the directories of sys.path has it.", e.Proc.Name(), name, e.Origin().File, e.Origin().Line)
+			f.Why = fmt.Sprintf("%s imports %s in %s, line %d; none of the directories of sys.path has it.", e.Proc.Program(), name, e.Origin().File, e.Origin().Line)
 			f.Facts = append(f.Facts, Fact{"module", name}, Fact{"python", interpreter(e.Proc)})
 			f.Next = []string{fmt.Sprintf("install it for this interpreter: `%s -m pip install %s`, or your distribution's python3-%s", interpreter(e.Proc), topModule(name), strings.ToLower(topModule(name)))}
 			out = append(out, f)
@@ -60,7 +60,7 @@ var pythonUncaught = Cause{
 				continue // the program reported it itself: a swallowed one's business
 			}
 			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
-			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Name())
+			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Program())
 			f.Next = []string{"`culprit pdb CASE` shows the frames and their variables at that moment"}
 			out = append(out, f)
 		}

@@ -80,7 +80,7 @@ var envMissing = Cause{
 			name := strings.Trim(e.Text, "'\"")
 			f := c.exceptionFinding("env-missing", e, l)
 			f.Title = fmt.Sprintf("the environment variable %s is not set", name)
-			f.Why = fmt.Sprintf("%s reads it at %s and goes on only with it.", e.Proc.Name(), frameOf(own(e.Stack)))
+			f.Why = fmt.Sprintf("%s reads it at %s and goes on only with it.", e.Proc.Program(), frameOf(own(e.Stack)))
 			f.Facts = append(f.Facts, Fact{"variable", name}, Fact{"state", "not set"})
 			if c.clean(e.Proc) {
 				f.Why += " It was started with an environment of its own (env -i, cron, sudo), so what a login shell sets is not there."

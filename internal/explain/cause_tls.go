@@ -47,7 +47,7 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 	if t.NotTLS != "" {
 		f.Cause, f.Side = "tls-to-plaintext-port", Client
 		f.Title = fmt.Sprintf("%s speaks plain %s, not TLS", conn.Peer(), strings.ToUpper(t.NotTLS))
-		f.Why = fmt.Sprintf("%s began a TLS handshake; the server answered in plain %s: %s", conn.Proc.Name(), t.NotTLS, quote(t.NotTLSHead, 80))
+		f.Why = fmt.Sprintf("%s began a TLS handshake; the server answered in plain %s: %s", conn.Proc.Program(), t.NotTLS, quote(t.NotTLSHead, 80))
 		f.Next = []string{"use the protocol without TLS on this port (or STARTTLS), or the port that speaks TLS"}
 		f.Facts = append(f.Facts, Fact{"answer", quote(t.NotTLSHead, 80)})
 		f.Evidence = append(f.Evidence, Evidence{"wire", conn.Opened, fmt.Sprintf("%s answers the ClientHello with %s", conn.Peer(), quote(t.NotTLSHead, 80))})
@@ -79,7 +79,7 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 			f.Cause = k
 		}
 		f.Title = fmt.Sprintf("%s ended the TLS handshake: %s", conn.Peer(), alert)
-		f.Why = fmt.Sprintf("%s offered %s; the server ended the handshake with the alert %s.", conn.Proc.Name(), t.Offer, alert)
+		f.Why = fmt.Sprintf("%s offered %s; the server ended the handshake with the alert %s.", conn.Proc.Program(), t.Offer, alert)
 		f.Next = []string{"let client and server agree on a TLS version and cipher suite (server's TLS settings, or the client's minimum)"}
 		return f, true
 	}
@@ -118,7 +118,7 @@ func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Findin
 		x := conn.TLS.Chain[old]
 		f.Cause = "tls-cert-expired"
 		f.Title = fmt.Sprintf("the certificate of %s ended on %s", conn.Peer(), x.NotAfter.Format(time.DateOnly))
-		f.Why = fmt.Sprintf("%s broke off the handshake: %s was valid until %s, %s before this run.", conn.Proc.Name(), x.Subject,
+		f.Why = fmt.Sprintf("%s broke off the handshake: %s was valid until %s, %s before this run.", conn.Proc.Program(), x.Subject,
 			x.NotAfter.Format("2006-01-02 15:04 MST"), days(at.Sub(x.NotAfter)))
 		f.Next = []string{"have the certificate of " + conn.Peer() + " renewed", "check this machine's clock: it said " + at.Format("2006-01-02 15:04 MST")}
 	case at.Before(leaf.NotBefore):
@@ -130,14 +130,14 @@ func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Findin
 	case alert != "unknown_ca" && name != "" && !leaf.Matches(name) && verify != "18" && verify != "19" && verify != "20":
 		f.Cause = "tls-hostname-mismatch"
 		f.Title = fmt.Sprintf("the certificate is for %s, not for %s", strings.Join(leaf.Names, ", "), name)
-		f.Why = fmt.Sprintf("%s connected to %s and broke off: the certificate names %s.", conn.Proc.Name(), name, strings.Join(leaf.Names, ", "))
+		f.Why = fmt.Sprintf("%s connected to %s and broke off: the certificate names %s.", conn.Proc.Program(), name, strings.Join(leaf.Names, ", "))
 		f.Facts = append(f.Facts, Fact{"names", strings.Join(leaf.Names, " ")}, Fact{"name", name})
 		f.Next = []string{"use the name that the certificate is for: " + strings.Join(leaf.Names, ", "), "or have the server's certificate made out for " + name}
 	default:
 		f.Cause, f.Side = "tls-cert-untrusted", Client
 		root := conn.TLS.Chain[len(conn.TLS.Chain)-1].Issuer
-		f.Title = fmt.Sprintf("%s does not trust the certificate of %s: its issuer is %s", conn.Proc.Name(), conn.Peer(), root)
-		f.Why = fmt.Sprintf("%s broke off the handshake after it saw the certificate. It is in date and made out for %s; its chain ends at %s.", conn.Proc.Name(), name, root)
+		f.Title = fmt.Sprintf("%s does not trust the certificate of %s: its issuer is %s", conn.Proc.Program(), conn.Peer(), root)
+		f.Why = fmt.Sprintf("%s broke off the handshake after it saw the certificate. It is in date and made out for %s; its chain ends at %s.", conn.Proc.Program(), name, root)
 		if leaf.Subject == leaf.Issuer {
 			f.Why += " It is self-signed."
 		}

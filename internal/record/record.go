@@ -47,10 +47,13 @@ type Result struct {
 	Remaining []int
 }
 
-// Watcher is told of the run's turns. All functions may be nil.
+// Watcher is told of the run's turns, and asked. All functions may be nil.
 type Watcher struct {
 	Started func(pid int)         // before the first instruction
 	Stopped func(sig unix.Signal) // the command was stopped by job control
+	// Owner says which package a file came from; asked at the end of a run that
+	// failed.
+	Owner func(path string) (event.Owner, bool)
 }
 
 // killDelay is how long a command ended by the timeout has between SIGTERM and
@@ -122,7 +125,8 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	if cfg.Timeout > 0 {
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
-	err = kernel.Record(limit, target, newWitness(sink, nil))
+	ran := &programs{sink: sink}
+	err = kernel.Record(limit, target, newWitness(ran, nil))
 	timedOut := limit.Err() != nil
 	cancel()
 
@@ -135,6 +139,9 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	others.Wait()
 	if st, ok := kernel.Status(); ok {
 		res.Status = st
+	}
+	if res.Status != 0 {
+		ran.owners(w.Owner)
 	}
 	put(sink, &event.End{Status: uint32(res.Status), Timeout: timedOut})
 	if len(res.Remaining) > 0 {

@@ -104,13 +104,24 @@ func Who(t *timeline.Timeline, f explain.Finding) []string {
 		out = append(out, peer(c))
 	}
 	if p := f.Proc; p != nil {
-		s := fmt.Sprintf("%s[%d]", p.Name(), p.PID)
-		if p.Exe != "" {
-			s += " = " + p.Exe
-		}
-		out = append(out, s)
+		out = append(out, program(t, p))
 	}
 	return out
+}
+
+// program names a process, the files that it is, and their packages.
+func program(t *timeline.Timeline, p *timeline.Process) string {
+	s := fmt.Sprintf("%s[%d]", p.Program(), p.PID)
+	for _, file := range []string{p.Script(), p.Exe} {
+		if file == "" {
+			continue
+		}
+		s += " = " + file
+		if o := t.Owners[file]; o != nil {
+			s += fmt.Sprintf(" of %s %s (%s)", o.Package, o.Version, o.Manager)
+		}
+	}
+	return s
 }
 
 func peer(c *timeline.Conn) string {

@@ -27,6 +27,7 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 	b := &builder{
 		t: &Timeline{
 			Files:   map[string]*event.File{},
+			Owners:  map[string]*event.Owner{},
 			Skipped: map[string]int{},
 		},
 		procs:  map[int32]*Process{},
@@ -138,6 +139,8 @@ func (b *builder) apply(e *event.Event) {
 		b.agents = append(b.agents, agentChunk{b.latest(e.PID), e.PID, body.Data})
 	case *event.File:
 		t.Files[body.Path] = body
+	case *event.Owner:
+		t.Owners[body.Path] = body
 	case *event.Loss:
 		t.Loss = append(t.Loss, body)
 	case *event.Note:

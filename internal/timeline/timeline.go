@@ -8,7 +8,9 @@ package timeline
 
 import (
 	"net/netip"
+	"path"
 	"strconv"
+	"strings"
 
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -29,7 +31,8 @@ type Timeline struct {
 	Lookups []*Lookup
 	Lines   []*Line
 	Files   map[string]*event.File
-	Secrets []byte // TLS key log lines
+	Owners  map[string]*event.Owner // by path, of the programs of a failed run
+	Secrets []byte                  // TLS key log lines
 	Loss    []*event.Loss
 	Notes   []Note
 
@@ -92,6 +95,40 @@ func (p *Process) Name() string {
 		return base(p.Argv[0])
 	}
 	return base(p.Exe)
+}
+
+// Program is what the process runs as a person would name it: the script where
+// the executable is an interpreter, else the command.
+func (p *Process) Program() string {
+	if s := p.Script(); s != "" {
+		return base(s)
+	}
+	return p.Name()
+}
+
+// Script is the absolute path of the script that an interpreter runs, "" for
+// any other program.
+func (p *Process) Script() string {
+	exe := strings.TrimRight(base(p.Exe), "0123456789.-")
+	switch exe {
+	case "python", "perl", "ruby", "node", "bash", "dash", "sh", "php", "pypy", "lua", "tclsh", "zsh", "busybox":
+	default:
+		return ""
+	}
+	for _, a := range p.Argv[min(1, len(p.Argv)):] {
+		switch {
+		case a == "-m" && exe == "python":
+			return ""
+		case a == "-c", a == "-e", a == "-", strings.HasPrefix(a, "-c"):
+			return ""
+		case strings.HasPrefix(a, "-"):
+			continue
+		case path.IsAbs(a):
+			return path.Clean(a)
+		}
+		return path.Join(p.Cwd, a)
+	}
+	return ""
 }
 
 // HowEnded says how the process ended in strace's words: "exited with 1",
