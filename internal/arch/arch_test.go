@@ -28,7 +28,7 @@ const levels = `
 0 event sysabi sysabi/ pcapng
 1 dissect dissect/ casefile lens lens/python/stream remote
 2 lens/ launch timeline record
-3 filter explain explain/ pdb replay resolve owner
+3 filter explain explain/ pdb replay resolve owner strace
 4 report webui demo wireshark
 5 cmd/culprit
 T testkit testkit/ e2e e2e/ arch
@@ -37,6 +37,7 @@ T testkit testkit/ e2e e2e/ arch
 // also lists the imports within one level that are allowed, each with its
 // reason. A line that no import needs any more fails.
 const also = `
+lens/tracer -> launch  it starts a process and makes it call execve under the trace
 lens/ptrace -> launch  its probe starts a process of its own to try the filter on
 sysabi -> event        it says how event.Syscall's memory is read; event knows no system call
 record -> launch       a run starts its target through it

@@ -18,6 +18,7 @@ type Reader interface {
 type Limits struct {
 	String int // of each path or string
 	Data   int // of the buffers of a call together
+	Buffer int // of each buffer; unlike the others 0 is no bound of its own
 }
 
 const (
@@ -246,6 +247,9 @@ func (k *capture) rest(p []byte, addr uint64, got int) int {
 
 // data copies n bytes of a buffer as far as the call's limit allows.
 func (k *capture) data(addr uint64, n int) {
+	if k.lim.Buffer > 0 {
+		n = min(n, k.lim.Buffer)
+	}
 	n = min(n, k.budget)
 	k.budget -= len(k.read(addr, n))
 }

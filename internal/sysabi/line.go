@@ -1,5 +1,11 @@
 package sysabi
 
+import (
+	"encoding/binary"
+
+	"culprit/internal/event"
+)
+
 // This file prints a call in the pieces in which a tracer learns of it: the
 // arguments that are known before the call, the others after it, the result.
 
@@ -61,4 +67,70 @@ func (v *Value) atExit() bool {
 		return v.arg.st != nil && v.arg.st.changes || v.Kind == KindMessage || v.Kind == KindMessages
 	}
 	return false
+}
+
+// fd prints a descriptor.
+func (p *printer) fd(fd int64) {
+	p.int(fd)
+	if p.opt.FD != nil && fd >= 0 && fd <= 1<<31-1 {
+		p.b = p.opt.FD(p.b, fd)
+	}
+}
+
+// Given says that the argument's memory comes from the program and that the
+// kernel doesn't change it.
+func (a *Arg) Given() bool { return a.dir == in }
+
+// NetlinkProtocol returns the name of a netlink protocol, NETLINK_ROUTE for 0.
+func NetlinkProtocol(v uint64) string { return setNetlinkProtocols.Enum(v) }
+
+// Raw returns the register that the argument is in, as the program set it.
+func (v *Value) Raw() uint64 {
+	if v.s == nil {
+		return v.Uint
+	}
+	return v.s.Args[v.reg]
+}
+
+// Buffers returns the data of a vector or a message, a slice for each of its
+// buffers that has some.
+func (v *Value) Buffers() [][]byte {
+	m, word := memory{v.s.Mem}, uint64(v.c.ptr)
+	iov, n := v.Uint, uint64(0)
+	switch v.Kind {
+	case KindIovec:
+		n = v.s.Args[v.arg.n.v]
+	case KindMessage:
+		p, _ := m.read(v.Uint, msgWords*int(word), v.phase())
+		if len(p) < msgWords*int(word) {
+			return nil
+		}
+		h := parseMsghdr(p, word)
+		iov, n = h.iov, h.iovLen
+	}
+	left := uint64(1) << 40
+	if v.arg.dir&out != 0 {
+		left = uint64(max(v.s.Ret, 0))
+	}
+	var list [][]byte
+	for i := range min(n, maxIovecs) {
+		p, _ := m.read(iov+i*2*word, int(2*word), v.phase())
+		if len(p) < int(2*word) {
+			break
+		}
+		take := min(long64(p, 1, word), left)
+		if left -= take; take == 0 {
+			break
+		}
+		q, _ := m.read(long64(p, 0, word), int(min(take, 1<<31-1)), event.Leave)
+		list = append(list, q)
+	}
+	return list
+}
+
+// SigsetText prints a signal set, bit n-1 for signal n.
+func SigsetText(mask uint64) string {
+	p := printer{}
+	p.sigset(binary.LittleEndian.AppendUint64(nil, mask))
+	return string(p.b)
 }

@@ -13,6 +13,10 @@ type Options struct {
 	Verbose bool // structures in full (strace -v)
 	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
 	Column  int  // column of the result's "=" (strace -a); 0 puts it after one space
+
+	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
+	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
+	FD func(b []byte, fd int64) []byte
 }
 
 func (o Options) strLen() int {
@@ -90,6 +94,8 @@ func (p *printer) result(d *Decoded) {
 		}
 	case retOctal:
 		p.octal(uint64(r), 2)
+	case retFD:
+		p.fd(r)
 	default:
 		p.int(r)
 	}
@@ -270,7 +276,7 @@ func (p *printer) value(v *Value) {
 	case KindPtr:
 		p.ptr(v.Uint)
 	case KindFD:
-		p.int(v.Int)
+		p.fd(v.Int)
 	case KindDirFD:
 		p.dirfd(v.Int)
 	case KindPath, KindString:
@@ -413,9 +419,12 @@ func (p *printer) left(v *Value) uint64 {
 func (p *printer) dirfd(fd int64) {
 	if fd == -100 {
 		p.str("AT_FDCWD")
+		if p.opt.FD != nil {
+			p.b = p.opt.FD(p.b, fd)
+		}
 		return
 	}
-	p.int(fd)
+	p.fd(fd)
 }
 
 func (p *printer) text(v *Value) {

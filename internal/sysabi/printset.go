@@ -56,7 +56,7 @@ func (p *printer) fdSet(b []byte, n int) {
 			p.str(" ")
 		}
 		first = false
-		p.int(int64(i))
+		p.fd(int64(i))
 	}
 	p.str("]")
 }
@@ -261,7 +261,7 @@ func (p *printer) cmsgData(level, typ uint32, b []byte) {
 		p.str("[")
 		for i := 0; i+4 <= len(b); i += 4 {
 			p.sep(i)
-			p.int(int64(int32(le.Uint32(b[i:]))))
+			p.fd(int64(int32(le.Uint32(b[i:]))))
 		}
 		p.str("]")
 	case level == solSocket && typ == 2 && len(b) >= 12: // SCM_CREDENTIALS

@@ -1,0 +1,172 @@
+package strace
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/lens/tracer"
+	"culprit/internal/sysabi"
+)
+
+// describer says what descriptors are (-y, -yy), as /proc has it while the task
+// stands still.
+type describer struct {
+	kinds wordSet
+	tid   int32
+	socks *sockets
+}
+
+func (d *describer) task(t *tracer.Task) { d.tid = t.TID }
+
+// comm is a task's command name (-Y).
+func (d *describer) comm(tid int32) string {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/comm")
+	return strings.TrimSuffix(string(b), "\n")
+}
+
+func (d *describer) path(fd int64) string {
+	p := "/proc/" + strconv.Itoa(int(d.tid))
+	if fd == -100 {
+		return p + "/cwd"
+	}
+	return p + "/fd/" + strconv.FormatInt(fd, 10)
+}
+
+// append prints <...> after a descriptor.
+func (d *describer) append(b []byte, fd int64) []byte {
+	if fd == -100 && !d.kinds.in("path") {
+		return b
+	}
+	link, err := os.Readlink(d.path(fd))
+	if err != nil {
+		return b
+	}
+	if fd != -100 {
+		var text string
+		switch {
+		case d.kinds.in("socket") && strings.HasPrefix(link, "socket:["):
+			text = d.socks.describe(d.path(fd), strings.TrimSuffix(link[len("socket:["):], "]"))
+			if text == "" {
+				text = link
+			}
+			return append(append(append(b, '<'), text...), '>')
+		case d.kinds.in("dev") && strings.HasPrefix(link, "/"):
+			if text = device(d.path(fd)); text != "" {
+				return append(append(append(append(b, '<'), angled(link)...), text...), '>')
+			}
+		case d.kinds.in("pidfd") && (link == "anon_inode:[pidfd]" || strings.HasPrefix(link, "pidfd:")):
+			if pid := d.info(fd, "Pid:"); pid != "" && pid != "-1" && pid != "0" {
+				return append(append(append(b, "<pid:"...), pid...), '>')
+			}
+		case d.kinds.in("eventfd") && link == "anon_inode:[eventfd]":
+			if text = d.eventfd(fd); text != "" {
+				return append(b, text...)
+			}
+		case d.kinds.in("signalfd") && link == "anon_inode:[signalfd]":
+			if mask, err := strconv.ParseUint(d.info(fd, "sigmask:"), 16, 64); err == nil {
+				return append(append(append(b, "<signalfd:"...), sysabi.SigsetText(mask)...), '>')
+			}
+		}
+	}
+	if !d.kinds.in("path") {
+		return b
+	}
+	b = append(b, '<')
+	if name, gone := deleted(link, d.path(fd)); gone {
+		return append(append(b, angled(name)...), ">(deleted)"...)
+	}
+	return append(append(b, angled(link)...), '>')
+}
+
+// deleted tells a file that was removed from one whose name ends in the words
+// that the kernel adds then.
+func deleted(link, path string) (string, bool) {
+	name, marked := strings.CutSuffix(link, " (deleted)")
+	if !marked {
+		return link, false
+	}
+	var a, b unix.Stat_t
+	if unix.Stat(path, &a) == nil && unix.Lstat(link, &b) == nil && a.Ino == b.Ino && a.Dev == b.Dev {
+		return link, false
+	}
+	return name, true
+}
+
+// angled escapes a path between < and >.
+func angled(path string) []byte {
+	b := make([]byte, 0, len(path))
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c == '<' || c == '>' || c == '\\' || c == '"' && false:
+			b = fmt.Appendf(b, "\\%o", c)
+			if c == '\\' {
+				b = append(b[:len(b)-4], '\\', '\\')
+			}
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c < ' ' || c >= 0x7f:
+			if i+1 < len(path) && path[i+1] >= '0' && path[i+1] <= '9' {
+				b = fmt.Appendf(b, "\\%03o", c)
+			} else {
+				b = fmt.Appendf(b, "\\%o", c)
+			}
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
+// device is the number of a device file: <char 1:3>.
+func device(path string) string {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
+		return ""
+	}
+	kind := ""
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFCHR:
+		kind = "char"
+	case unix.S_IFBLK:
+		kind = "block"
+	default:
+		return ""
+	}
+	return fmt.Sprintf("<%s %d:%d>", kind, unix.Major(st.Rdev), unix.Minor(st.Rdev))
+}
+
+// info is a field of /proc/PID/fdinfo/FD.
+func (d *describer) info(fd int64, field string) string {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(int(d.tid)) + "/fdinfo/" + strconv.FormatInt(fd, 10))
+	for line := range bytes.Lines(b) {
+		if v, ok := bytes.CutPrefix(line, []byte(field)); ok {
+			return string(bytes.TrimSpace(v))
+		}
+	}
+	return ""
+}
+
+func (d *describer) eventfd(fd int64) string {
+	count, err := strconv.ParseUint(d.info(fd, "eventfd-count:"), 16, 64)
+	if err != nil {
+		return ""
+	}
+	text := fmt.Sprintf("<anon_inode:eventfd, eventfd-count=%#x", count)
+	if count == 0 {
+		text = "<anon_inode:eventfd, eventfd-count=0"
+	}
+	if id := d.info(fd, "eventfd-id:"); id != "" {
+		text += ", eventfd-id=" + id
+	}
+	if s := d.info(fd, "eventfd-semaphore:"); s != "" {
+		text += ", eventfd-semaphore=" + s
+	}
+	return text + ">"
+}

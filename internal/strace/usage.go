@@ -1,0 +1,51 @@
+package strace
+
+import "errors"
+
+// WantsHelp says that the usage is to be pointed to after the message.
+func WantsHelp(err error) bool {
+	var h *helpError
+	return errors.As(err, &h)
+}
+
+// Usage is the text of -h.
+const Usage = `Usage: culprit strace [OPTIONS] { -p PID | PROG [ARGS] }
+
+What is traced:
+  -p PID[,PID...]     attach to running processes
+  -f, -ff             follow children and threads; -ff: a file for each (with -o)
+  -E VAR[=VAL]        set or remove a variable of PROG's environment
+  -u USER             run PROG as USER, or as UID:GID
+  -b execve           detach from a process that calls execve
+
+What is shown:
+  -e trace=SET        calls: names, numbers, /regex, %file %desc %network %process
+                      %signal %memory %ipc %creds %clock %pure %stat ..., all, none;
+                      ! inverts, ? passes over unknown names, @64 @32 choose a table
+  -e signal=SET       signals
+  -e status=SET, -z, -Z
+                      results: successful, failed, unfinished, unavailable, detached
+  -P PATH             only calls that touch PATH
+  -e fd=SET           only calls that touch these descriptors
+  -q, -qq, -qqq, -e quiet=SET
+                      leave out: attach, personality, exit, path-resolution, ...
+  --syscall-limit=N   stop after N calls
+
+How it looks:
+  -o FILE, -o '|CMD', -A
+                      write there instead of standard error; -A: append
+  -a COLUMN, -s BYTES, -v, -x, -xx, -X raw|abbrev|verbose
+  -y, -yy, -e decode-fds=SET, -Y
+                      what descriptors and processes are
+  -t, -tt, -ttt, -r, -T
+                      times
+  -i, -n              instruction pointer, number of the call
+  -e abbrev=SET, verbose=SET, raw=SET, read=SET, write=SET
+
+A table of times: -c, -C, -S COLUMN, -U COLUMNS, -w, -O OVERHEAD
+Changing calls:   -e inject=SET:error=E|:retval=N|:signal=S|:delay_enter=T|:delay_exit=T[:when=F..L+S]
+                  -e fault=SET[:error=E][:when=...]
+Other: -I WHEN, -h, -V
+
+Not supported yet: -k, -d, --secontext, --decode-pids=pidns, poke_enter, poke_exit, --namespace, --kvm.
+`
