@@ -36,6 +36,12 @@ func (b *builder) effects(c *Call) {
 				flags = raw.Args[1]
 			case "openat":
 				flags = raw.Args[2]
+			case "openat2": // struct open_how begins with them
+				for _, m := range raw.Mem {
+					if m.At == event.Enter && m.Addr == raw.Args[2] && len(m.Data) >= 4 {
+						flags = uint64(le32(m.Data))
+					}
+				}
 			}
 			p.fds[fd] = slot{&Desc{Kind: DescFile, Path: c.Path, Opens: c}, flags&oCloexec != 0}
 		}
@@ -58,7 +64,8 @@ func (b *builder) effects(c *Call) {
 	case "dup":
 		b.dup(c, ok, fd, false)
 	case "dup2":
-		b.dup(c, ok, fd, false)
+		// Of a descriptor to itself it does nothing (dup(2)).
+		b.dup(c, ok && uint32(raw.Args[0]) != uint32(raw.Args[1]), fd, false)
 	case "dup3":
 		b.dup(c, ok, fd, raw.Args[2]&oCloexec != 0)
 	case "fcntl":
@@ -67,9 +74,14 @@ func (b *builder) effects(c *Call) {
 		// Linux releases the number whatever close returns (close(2), NOTES).
 		delete(p.fds, int32(raw.Args[0]))
 	case "close_range":
-		if ok && raw.Args[2]&closeRangeCloexec == 0 {
-			for n := range p.fds {
-				if uint64(uint32(n)) >= raw.Args[0] && uint64(uint32(n)) <= raw.Args[1] {
+		if ok {
+			for n, s := range p.fds {
+				switch first, last := uint32(raw.Args[0]), uint32(raw.Args[1]); {
+				case uint32(n) < first || uint32(n) > last:
+				case raw.Args[2]&closeRangeCloexec != 0:
+					s.cloexec = true
+					p.fds[n] = s
+				default:
 					delete(p.fds, n)
 				}
 			}
