@@ -16,7 +16,7 @@ type Recipe int
 
 const (
 	// ResetAtOnce is client_max_body_size with lingering_time 0s: the client's
-	// write ends in ECONNRESET.
+	// write ends in ECONNRESET, now and then in EPIPE.
 	ResetAtOnce Recipe = iota
 	// FinThenReset has the limit in a back end that answers 413 at once and
 	// closes: the client sees FIN, then RST, and its write ends in EPIPE.

@@ -36,9 +36,9 @@ const (
 	defaultMaxPeek   = 256 << 10
 	defaultGrace     = 150 * time.Millisecond
 
-	terminalSnaplen = 4096     // of terminals, pipes, and descriptors 1 and 2
-	maxTransfer     = 64 << 20 // kept of one call; an event must stay under 2^28 bytes
-	maxString       = 4096     // PATH_MAX
+	terminalSnaplen = 4096    // of terminals, pipes, and descriptors 1 and 2
+	maxTransfer     = 8 << 20 // kept of one call; a case takes events up to 16 MiB
+	maxString       = 4096    // PATH_MAX
 )
 
 func (o Options) filled() Options {

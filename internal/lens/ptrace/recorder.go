@@ -96,7 +96,7 @@ func New(o Options) *Recorder {
 		archNative:     rolesOf(archNative),
 		event.ArchI386: rolesOf(event.ArchI386),
 	}
-	r.leave.Max = 2 * maxTransfer
+	r.leave.Max = maxTransfer + maxTransfer/2 // calls with several buffers; the event must fit a case
 	r.mem.r = r
 	return r
 }
