@@ -16,7 +16,7 @@ import (
 )
 
 func showCommand() *cobra.Command {
-	var asJSON, failed bool
+	var asJSON, failed, frames bool
 	c := &cobra.Command{
 		Use:   "show CASE",
 		Short: "print the timeline of a case: calls, signals, exceptions, messages",
@@ -47,11 +47,15 @@ Exit status: 0, or 1 when the case can't be read to its end.`,
 				if err != nil {
 					return err
 				}
+				if frames && !asJSON {
+					m.printFrames(w)
+				}
 			}
 			return whole(cf)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
+	c.Flags().BoolVar(&frames, "frames", false, "with each exception its frames, innermost first, and their variables")
 	c.Flags().BoolVar(&failed, "failed", false, "only what failed: calls with an error, exceptions, signals, error answers")
 	return c
 }
@@ -67,8 +71,44 @@ type moment struct {
 	Conn   int     `json:"conn,omitempty"`
 	Failed bool    `json:"failed,omitempty"`
 	Text   string  `json:"text"`
+	Frames []frame `json:"frames,omitempty"` // of an exception, innermost first
 
 	at event.Time
+}
+
+// frame is a Python frame that an exception went through.
+type frame struct {
+	File   string  `json:"file"`
+	Line   int     `json:"line"`
+	Func   string  `json:"func"`
+	Locals []local `json:"locals,omitempty"`
+}
+
+type local struct {
+	Name string `json:"name"`
+	Text string `json:"text"` // bounded, credentials masked
+}
+
+// printFrames writes the frames below the moment's own line.
+func (m moment) printFrames(w *bufio.Writer) {
+	for _, f := range m.Frames {
+		fmt.Fprintf(w, "%24s %s:%d in %s\n", "", f.File, f.Line, f.Func)
+		for _, l := range f.Locals {
+			fmt.Fprintf(w, "%28s %s = %s\n", "", l.Name, l.Text)
+		}
+	}
+}
+
+func framesOf(e *timeline.Exception) []frame {
+	var out []frame
+	for _, f := range e.Stack {
+		x := frame{File: f.File, Line: f.Line, Func: f.Func}
+		for _, l := range f.Locals {
+			x.Locals = append(x.Locals, local{l.Name, l.Text})
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 func moments(t *timeline.Timeline) []moment {
@@ -97,7 +137,7 @@ func moments(t *timeline.Timeline) []moment {
 		}
 		for _, e := range p.Raised {
 			o := e.Origin()
-			add(e.Time, moment{Lens: "code", Kind: "exception", PID: p.PID, TID: e.TID, Failed: true,
+			add(e.Time, moment{Lens: "code", Kind: "exception", PID: p.PID, TID: e.TID, Failed: true, Frames: framesOf(e),
 				Text: fmt.Sprintf("%s:%d %s: %s", o.File, o.Line, o.Func, e)})
 		}
 		if p.Ended {

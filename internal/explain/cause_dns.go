@@ -86,7 +86,7 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 		f.Title = fmt.Sprintf("the name %s does not exist (NXDOMAIN)", q.name)
 		f.Why = fmt.Sprintf("%s asked %s for %s; the answer was NXDOMAIN: no such name.", q.proc.Program(), list, q.name)
 		f.Facts = append(f.Facts, Fact{"rcode", "NXDOMAIN"})
-		f.Next = []string{"check the spelling of " + q.name, "ask another server: `culprit nslookup " + q.name + "`"}
+		f.Next = []string{"check the spelling of " + q.name, "ask another server: `dig @9.9.9.9 " + q.name + "`"}
 	case fail != nil:
 		at = fail
 		f.Cause = "dns-server-failure"

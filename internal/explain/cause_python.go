@@ -61,7 +61,7 @@ var pythonUncaught = Cause{
 			}
 			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
 			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Program())
-			f.Next = []string{"`culprit pdb CASE` shows the frames and their variables at that moment"}
+			f.Next = []string{"`culprit show --frames CASE` shows the frames and their variables at that moment"}
 			out = append(out, f)
 		}
 		return out
