@@ -23,7 +23,7 @@ var crash = Cause{
 	Find: func(c *Case) []Finding {
 		var out []Finding
 		for _, p := range c.T.Procs {
-			if !p.Ended || p.Status&0x7f == 0 {
+			if !p.Ended || p.Status&0x7f == 0 || c.limited(p) {
 				continue
 			}
 			if f, ok := c.signalFinding(p); ok {
@@ -68,6 +68,10 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 			if o.PID == sig.PID {
 				by = fmt.Sprintf("%s (pid %d)", o.Name(), o.PID)
 			}
+		}
+		if s := senderText(p, name, sig.PID); s != "" {
+			by = s
+			f.Facts = append(f.Facts, Fact{"sender", s})
 		}
 		f.Facts = append(f.Facts, Fact{"sender_pid", sig.PID}, Fact{"sender_uid", sig.UID})
 	}

@@ -102,6 +102,10 @@ var Causes = []Cause{
 	pythonSwallowed,
 	crash,
 	hang,
+	bindError,
+	lockError,
+	limits,
+	limitSignals,
 }
 
 // Result is the diagnosis of one run.
@@ -120,6 +124,7 @@ func Explain(t *timeline.Timeline) Result {
 	var all []Finding
 	for _, cause := range Causes {
 		for _, f := range cause.Find(c) {
+			c.surroundings(&f)
 			c.judge(&f)
 			all = append(all, f)
 		}
