@@ -172,16 +172,18 @@ func (c *Case) httpWhy(conn *timeline.Conn, x *timeline.Exchange, status int, re
 	switch r := x.Request; {
 	case r.Announced > 0 && !r.Complete:
 		fmt.Fprintf(&s, "%s %s announced %s bytes. %s answered %d", r.Method, x.URL, count(r.Announced), server, status)
-		if x.Response.Request == r {
-			fmt.Fprintf(&s, " when %s of them were sent", count(x.Response.RequestSeen))
+		if conn.Failed == nil || conn.Failed == conn.Connect {
+			fmt.Fprintf(&s, " when %s of them were sent.", count(r.Seen))
+			break
 		}
-		if conn.Failed != nil && conn.Failed != conn.Connect {
-			fmt.Fprintf(&s, " and closed. %s was still writing, hit %s", who, conn.Errno.Name())
-			if conn.Unread != nil {
-				s.WriteString("; it never read the answer")
-			}
+		fmt.Fprintf(&s, " and closed when %s of them were sent. %s was still writing and got %s", count(r.Seen), who, conn.Errno.Name())
+		if x.Unread {
+			s.WriteString("; it never read the answer")
 		}
 		s.WriteString(".")
+		if e, ok := c.exceptionFrom(conn.Failed); ok && e.Is("SSLError") && e.Attrs["errno"] != fmt.Sprint(uint32(conn.Errno)) {
+			fmt.Fprintf(&s, " Python tells that error as %q.", e.Text)
+		}
 	default:
 		fmt.Fprintf(&s, "%s %s was answered %d %s by %s.", r.Method, x.URL, status, reason, server)
 	}
