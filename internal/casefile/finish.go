@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/pcapng"
@@ -113,5 +114,28 @@ func copyBatches(w *pcapng.Writer, c *Case) error {
 		cur.RawSize += h.RawSize
 		cur.Payload = append(cur.Payload, h.Payload...)
 	}
-	return flush()
+	if err := flush(); err != nil || c.torn == nil {
+		return err
+	}
+	return copyTorn(w, c.torn)
+}
+
+// copyTorn writes what can be read of a batch that the spool ends in as a batch
+// of its own. Without its end flag the case goes on saying that it was cut off.
+func copyTorn(w *pcapng.Writer, t *torn) error {
+	raw, n, err := t.events()
+	if err != nil || n == 0 {
+		return err
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return fmt.Errorf("make a zstd encoder: %w", err)
+	}
+	defer enc.Close()
+	h := batch{Version: Version, First: t.First, Count: n, RawSize: uint32(len(raw)), Payload: enc.EncodeAll(raw, nil)}
+	if n == t.Count {
+		h.Flags = t.Flags
+	}
+	h.CRC = crc32.Checksum(h.Payload, castagnoli)
+	return w.Write(&pcapng.Custom{PEN: pcapng.ExamplePEN, Data: append(h.appendHeader(nil), h.Payload...)})
 }

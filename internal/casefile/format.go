@@ -149,37 +149,48 @@ func (h *batch) appendHeader(b []byte) []byte {
 // A batch of a newer version comes back with nothing but Version set. The
 // payload points into the block.
 func parseBatch(c *pcapng.Custom) (h batch, ours bool, what string) {
-	d := c.Data
-	if c.PEN != pcapng.ExamplePEN || !bytes.HasPrefix(d, []byte(Magic)) {
-		return h, false, ""
+	h, size, ours, what := parseHeader(c)
+	if !ours || what != "" || h.Version > Version {
+		return h, ours, what
 	}
-	if len(d) < HeaderSize {
-		return h, true, "batch header cut off"
-	}
-	h.Version = binary.LittleEndian.Uint16(d[8:])
-	if h.Version > Version {
-		return h, true, ""
-	}
-	h.Flags = binary.LittleEndian.Uint16(d[10:])
-	h.First = binary.LittleEndian.Uint64(d[12:])
-	h.Count = binary.LittleEndian.Uint32(d[20:])
-	h.RawSize = binary.LittleEndian.Uint32(d[24:])
-	size := binary.LittleEndian.Uint32(d[28:])
-	h.CRC = binary.LittleEndian.Uint32(d[32:])
-	rest := d[HeaderSize:]
-	switch {
-	case h.Version == 0:
-		return h, true, "batch of format version 0"
-	case uint64(size) > uint64(len(rest)):
+	rest := c.Data[HeaderSize:]
+	if uint64(size) > uint64(len(rest)) {
 		return h, true, fmt.Sprintf("batch of %d bytes in %d", size, len(rest))
-	case h.RawSize > MaxBatch:
-		return h, true, fmt.Sprintf("batch that unpacks to %d bytes", h.RawSize)
-	case h.Count > h.RawSize:
-		return h, true, fmt.Sprintf("batch of %d events in %d bytes", h.Count, h.RawSize)
 	}
 	h.Payload = rest[:size:size]
 	if crc := crc32.Checksum(h.Payload, castagnoli); crc != h.CRC {
 		return h, true, fmt.Sprintf("batch checksum is %08x, should be %08x", crc, h.CRC)
 	}
 	return h, true, ""
+}
+
+// parseHeader is parseBatch without the payload, of which it returns the size
+// that the header promises.
+func parseHeader(c *pcapng.Custom) (h batch, size uint32, ours bool, what string) {
+	d := c.Data
+	if c.PEN != pcapng.ExamplePEN || !bytes.HasPrefix(d, []byte(Magic)) {
+		return h, 0, false, ""
+	}
+	if len(d) < HeaderSize {
+		return h, 0, true, "batch header cut off"
+	}
+	h.Version = binary.LittleEndian.Uint16(d[8:])
+	if h.Version > Version {
+		return h, 0, true, ""
+	}
+	h.Flags = binary.LittleEndian.Uint16(d[10:])
+	h.First = binary.LittleEndian.Uint64(d[12:])
+	h.Count = binary.LittleEndian.Uint32(d[20:])
+	h.RawSize = binary.LittleEndian.Uint32(d[24:])
+	size = binary.LittleEndian.Uint32(d[28:])
+	h.CRC = binary.LittleEndian.Uint32(d[32:])
+	switch {
+	case h.Version == 0:
+		what = "batch of format version 0"
+	case h.RawSize > MaxBatch:
+		what = fmt.Sprintf("batch that unpacks to %d bytes", h.RawSize)
+	case h.Count > h.RawSize:
+		what = fmt.Sprintf("batch of %d events in %d bytes", h.Count, h.RawSize)
+	}
+	return h, size, true, what
 }

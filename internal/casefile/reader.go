@@ -33,9 +33,11 @@ type Case struct {
 	events  uint64
 	ended   bool
 	facts   []string // what is lacking, known since Open
+	torn    *torn    // the batch in whose block the file ends, nil when there is none
 
-	mu      sync.Mutex
-	damages map[int64]string // by block offset, found while reading
+	mu       sync.Mutex
+	damages  map[int64]string // by block offset, found while reading
+	tornLost uint32           // events of torn that could not be read; all of them before Events
 }
 
 // Open opens the case at path, or the spool at path+SpoolSuffix when there is
@@ -88,7 +90,7 @@ func (c *Case) look() error {
 			break
 		}
 		if err != nil {
-			if again, err := c.lookError(err); !again {
+			if again, err := c.lookError(err, r.Order()); !again {
 				if err != nil {
 					return err
 				}
@@ -127,12 +129,23 @@ func (c *Case) look() error {
 			}
 		}
 	}
+	if t := c.torn; t != nil {
+		c.version = max(c.version, int(t.Version))
+		switch {
+		case t.Version > Version:
+			newer++
+			c.torn = nil
+		case t.First > next:
+			c.lackf("%d events lost before offset %d", t.First-next, t.offset)
+		}
+		c.ended = c.ended || t.whole && t.Flags&FlagEnd != 0
+	}
 	return c.judge(newer, damaged)
 }
 
 // lookError says whether the look may go on behind an error, and which error
 // Open has to return, if any.
-func (c *Case) lookError(err error) (again bool, fatal error) {
+func (c *Case) lookError(err error, order binary.ByteOrder) (again bool, fatal error) {
 	var at *pcapng.Error
 	if !errors.As(err, &at) {
 		return false, fmt.Errorf("read case %s: %w", c.path, err)
@@ -145,6 +158,13 @@ func (c *Case) lookError(err error) (again bool, fatal error) {
 		return false, &FormatError{Path: c.path, Looks: "the beginning of a pcapng file", Err: err}
 	case errors.Is(err, pcapng.ErrTorn):
 		c.lackf("offset %d: the file ends inside a block (%s)", at.Offset, at.What)
+		t, err := c.lookTorn(at.Offset, c.size, order)
+		if err != nil {
+			return false, err
+		}
+		if c.torn = t; t != nil {
+			c.tornLost = t.Count
+		}
 	default:
 		c.lackf("offset %d: block lengths make no sense (%s); nothing behind it was read", at.Offset, at.What)
 	}
@@ -157,7 +177,7 @@ func (c *Case) judge(newer, damaged int) error {
 	switch {
 	case c.batches == 0 && newer > 0:
 		return &NewerError{Path: c.path, Has: c.version, Knows: Version, Written: c.written}
-	case c.batches == 0 && damaged == 0 && c.written == "":
+	case c.batches == 0 && damaged == 0 && c.torn == nil && c.written == "":
 		return &FormatError{Path: c.path, Looks: "a pcapng capture without culprit's records"}
 	}
 	if newer > 0 {
@@ -223,7 +243,8 @@ func (c *Case) Spool() bool { return c.spool }
 // Writer is which program wrote the case, as "culprit VERSION"; it may be empty.
 func (c *Case) Writer() string { return c.written }
 
-// Count is the number of events that the undamaged batches hold.
+// Count is the number of events that the undamaged batches hold; those of a
+// batch that the file ends in don't count.
 func (c *Case) Count() uint64 { return c.events }
 
 // Close closes the file.
@@ -243,6 +264,9 @@ func (c *Case) Lacks() []string {
 			}
 		}
 		out = append(out, fmt.Sprintf("%d batches could not be unpacked, the first at offset %d: %s", n, first, c.damages[first]))
+	}
+	if c.torn != nil && c.tornLost > 0 {
+		out = append(out, fmt.Sprintf("offset %d: %d of the %d events of the block that is cut off can't be read", c.torn.offset, c.tornLost, c.torn.Count))
 	}
 	return out
 }
@@ -269,6 +293,28 @@ func (c *Case) Events() iter.Seq2[event.Event, error] {
 			if !c.unpack(dec, h, yield) {
 				return
 			}
+		}
+		if c.torn != nil {
+			c.unpackTorn(yield)
+		}
+	}
+}
+
+// unpackTorn yields what can be read of the batch that the file ends in. That
+// something is missing is known since Open; now Lacks says how much.
+func (c *Case) unpackTorn(yield func(event.Event, error) bool) {
+	raw, n, err := c.torn.events()
+	if err != nil {
+		yield(event.Event{}, err)
+		return
+	}
+	c.mu.Lock()
+	c.tornLost = c.torn.Count - n
+	c.mu.Unlock()
+	for range n {
+		var e event.Event
+		if e, raw, err = event.Decode(raw); err != nil || !yield(e, nil) {
+			return
 		}
 	}
 }
