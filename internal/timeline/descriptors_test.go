@@ -10,7 +10,6 @@ import (
 
 func TestDescriptors(t *testing.T) {
 	open := func(s *synth, pid int32, fd int64, path string, flags int) {
-		s.t.Helper()
 		s.call(pid, fd, "openat", fdcwd, path, flags)
 	}
 	tests := []struct {

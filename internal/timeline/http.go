@@ -27,13 +27,17 @@ func (b *builder) talk() {
 			continue
 		}
 		c.Plain = sniff(c.Segments)
-		c.read(b, c.Segments)
+		c.read(b, c.Segments, maxTunnels)
 	}
 }
 
+// maxTunnels is how many tunnels, one within the other, are read.
+const maxTunnels = 4
+
 // read feeds a conversation to the layers that it is made of. A proxy's tunnel
-// (CONNECT) is a conversation of its own within it.
-func (c *Conn) read(b *builder, segments []Segment) {
+// (CONNECT) is a conversation of its own within it; what the HTTP layer can make
+// nothing of comes out as one too, so that there is a limit.
+func (c *Conn) read(b *builder, segments []Segment, tunnels int) {
 	text := segments
 	proto := sniff(segments)
 	if proto == "tls" {
@@ -47,8 +51,8 @@ func (c *Conn) read(b *builder, segments []Segment) {
 	if proto != "http" {
 		return
 	}
-	if tunnel := c.http(text); len(tunnel) > 0 && c.TLS == nil {
-		c.read(b, tunnel)
+	if tunnel := c.http(text); len(tunnel) > 0 && c.TLS == nil && tunnels > 0 {
+		c.read(b, tunnel, tunnels-1)
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 // synth writes a recording by hand: calls in the order in which they are
 // added, a microsecond each, in processes that it announces as a recorder does.
 type synth struct {
-	t      *testing.T
+	t      testing.TB
 	now    event.Time
 	events []event.Event
 }
 
-func newSynth(t *testing.T) *synth {
+func newSynth(t testing.TB) *synth {
 	s := &synth{t: t}
 	s.add(0, &event.Header{Command: []string{"prog"}, Wall: 1})
 	s.add(10, &event.Exec{Exe: "/bin/prog", Argv: []string{"prog"}, Cwd: "/home/ada"})
@@ -47,7 +47,6 @@ func u32s(v ...uint32) string {
 // call adds a call. Arguments are numbers; a string among them becomes an
 // address with that text, ended by NUL, before the call.
 func (s *synth) call(pid int32, ret int64, name string, args ...any) {
-	s.t.Helper()
 	nr, ok := sysabi.Number(event.ArchX8664, name)
 	if !ok {
 		s.t.Fatalf("there is no call %s", name)
@@ -74,12 +73,10 @@ func (s *synth) call(pid int32, ret int64, name string, args ...any) {
 
 // write adds a write(2) of text that went through whole.
 func (s *synth) write(pid int32, fd int, text string) {
-	s.t.Helper()
 	s.call(pid, int64(len(text)), "write", fd, 0x9000, len(text), out(0x9000, text))
 }
 
 func (s *synth) build() *Timeline {
-	s.t.Helper()
 	t, err := Build(func(yield func(event.Event, error) bool) {
 		for _, e := range s.events {
 			if !yield(e, nil) {
@@ -96,7 +93,6 @@ func (s *synth) build() *Timeline {
 // probe adds a harmless call on a descriptor: what its Desc is says what the
 // descriptor was at that time.
 func (s *synth) probe(pid int32, fd int) {
-	s.t.Helper()
 	s.call(pid, 0, "fsync", fd)
 }
 
