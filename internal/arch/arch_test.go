@@ -43,6 +43,7 @@ sysabi -> event        it says how event.Syscall's memory is read; event knows n
 record -> launch       a run starts its target through it
 record -> lens/ptrace  a run chooses among the kernel lenses
 record -> lens/python  a run puts the agent into the target's environment
+record -> lens/python/remote  a run reads the stacks of programs that hang
 `
 
 // may says who is allowed what nobody else is (tests excepted):
