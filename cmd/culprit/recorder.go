@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -90,25 +88,21 @@ func ownerOf(db *owner.DB) func(string) (event.Owner, bool) {
 	}
 }
 
-// passSignals sends the command the signals that run was sent. One that the
-// sender gave to the whole group arrived there already: giving the group's
-// members a moment tells the two apart only by time, so a signal that the
-// program is about to get twice is sent once more at worst.
+// passSignals sends the command the signals that run was sent. Run can't tell a
+// signal to itself from one to its whole group, which the program got already:
+// such a program gets it twice.
 func passSignals(orders *json.Decoder, started <-chan int) {
 	pid := 0
 	for {
 		var o order
 		if err := orders.Decode(&o); err != nil {
-			if !errors.Is(err, io.EOF) {
-				return
-			}
-			return
+			return // run is gone
 		}
 		if pid == 0 {
 			select {
 			case pid = <-started:
 			case <-time.After(5 * time.Second):
-				continue
+				continue // it never started
 			}
 		}
 		_ = unix.Kill(pid, syscall.Signal(o.Signal))

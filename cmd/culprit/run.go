@@ -96,7 +96,7 @@ func run(command, extra []string, f runFlags) error {
 	}
 	r, err := startRecorder(record.Config{
 		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
-		NoInject: f.noInject, MaxStream: f.maxStream, Snaplen: f.snaplen,
+		NoInject: f.noInject, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen,
 	})
 	if err != nil {
 		return err
@@ -269,3 +269,13 @@ func foreground() bool {
 
 // spoolOf is the path of a case's spool: an older case may stand at out itself.
 func spoolOf(out string) string { return out + casefile.SpoolSuffix }
+
+// cacheDir is where culprit keeps what it can make again, "" where there is no
+// such place.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "culprit")
+}

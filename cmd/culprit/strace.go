@@ -50,7 +50,7 @@ func straceMain(name string, args []string) int {
 	}
 	switch {
 	case c.Help:
-		fmt.Print(strace.Usage)
+		_, _ = os.Stdout.WriteString(strace.Usage)
 		return 0
 	case c.Info:
 		fmt.Printf("culprit strace -- version %s\n", version)
