@@ -171,12 +171,12 @@ func (c *Case) threadsStuck(f *Finding, p *timeline.Process) float64 {
 		frames := p.Stacks[a.TID]
 		if own, ok := ownFrame(frames); ok {
 			name := fmt.Sprintf("%s (%s:%d)", own.Func, path.Base(own.File), own.Line)
-			f.Evidence = append(f.Evidence, Evidence{"code", a.Time, fmt.Sprintf("thread %d stands at %s and %s", a.TID, frameOf(own), text)})
 			if joins(frames) {
 				text = "waits for the end of another thread"
 			} else if !slices.Contains(who, name) {
 				who = append(who, name)
 			}
+			f.Evidence = append(f.Evidence, Evidence{"code", a.Time, fmt.Sprintf("thread %d stands at %s and %s", a.TID, frameOf(own), text)})
 			text = "at " + frameOf(own) + " " + text
 		}
 		f.Facts = append(f.Facts, Fact{fmt.Sprintf("thread %d", a.TID), text})

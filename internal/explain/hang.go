@@ -333,3 +333,31 @@ func since(p *timeline.Process, a *timeline.Awaits) time.Duration {
 	}
 	return time.Duration(max(0, a.Time-from))
 }
+
+// Of a run whose time was over the symptom is that it did not go on. What a
+// process met long before, and went on after, is not the reason.
+const (
+	wentOn  = 0.4             // the factor for it
+	longAgo = 2 * time.Second // before the end of the recording
+)
+
+// outlived weighs a finding of a run that was ended by --timeout: a trouble with
+// a file or a command that the process outlived counts less. One that an
+// exception came from may have ended a thread, and counts in full.
+func (c *Case) outlived(f *Finding) float64 {
+	if c.T.End == nil || !c.T.End.Timeout || f.Proc == nil || f.Proc.Ended || depth(f.Cause) != depth("file-missing") && depth(f.Cause) != depth("command-not-found") {
+		return 1
+	}
+	for _, l := range f.Links {
+		switch l.Kind {
+		case "said", "error text", "last", "status":
+		default:
+			return 1
+		}
+	}
+	at := last(*f)
+	if slices.ContainsFunc(f.Proc.Execs, func(x *timeline.Exec) bool { return x.Time > at }) || time.Duration(c.T.EndAt-at) > longAgo {
+		return wentOn
+	}
+	return 1
+}

@@ -45,7 +45,7 @@ func (c *Case) judge(f *Finding) {
 	if f.Proc != nil {
 		share = c.share[f.Proc]
 	}
-	f.weight = (1 - miss) * share
+	f.weight = (1 - miss) * share * c.outlived(f)
 	switch {
 	case f.weight >= 0.9:
 		f.Confidence = Certain
