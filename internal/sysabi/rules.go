@@ -7,6 +7,8 @@ package sysabi
 type Rule struct {
 	Kind    ValueKind
 	In, Out bool  // the program gives it, the kernel fills it
+	OnIntr  bool  // filled only when a signal interrupts the call
+	IfRet   bool  // filled only when the result is not 0
 	Reg     uint8 // has the address
 	From    RuleCount
 	N       uint8 // the constant, or the register that From speaks of
@@ -37,6 +39,7 @@ func (c *Call) Rules(regs *[6]uint64) []Rule {
 		}
 		r := Rule{
 			Kind: a.kind, In: a.dir&in != 0, Out: a.dir&out != 0,
+			OnIntr: a.onIntr, IfRet: a.ifRet,
 			Reg: uint8(a.register(i)), From: RuleCount(a.n.from), N: a.n.v, Elem: 1,
 		}
 		if a.st != nil {

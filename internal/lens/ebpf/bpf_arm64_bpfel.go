@@ -29,6 +29,7 @@ const (
 	bpfProgExeced         = "execed"
 	bpfProgExited         = "exited"
 	bpfProgForked         = "forked"
+	bpfProgGenerated      = "generated"
 	bpfProgLeave          = "leave"
 	bpfVarCookie          = "cookie"
 	bpfVarDirect          = "direct"
@@ -96,6 +97,7 @@ type bpfProgramSpecs struct {
 	Execed    *ebpf.ProgramSpec `ebpf:"execed"`
 	Exited    *ebpf.ProgramSpec `ebpf:"exited"`
 	Forked    *ebpf.ProgramSpec `ebpf:"forked"`
+	Generated *ebpf.ProgramSpec `ebpf:"generated"`
 	Leave     *ebpf.ProgramSpec `ebpf:"leave"`
 }
 
@@ -211,6 +213,7 @@ type bpfPrograms struct {
 	Execed    *ebpf.Program `ebpf:"execed"`
 	Exited    *ebpf.Program `ebpf:"exited"`
 	Forked    *ebpf.Program `ebpf:"forked"`
+	Generated *ebpf.Program `ebpf:"generated"`
 	Leave     *ebpf.Program `ebpf:"leave"`
 }
 
@@ -221,6 +224,7 @@ func (p *bpfPrograms) Close() error {
 		p.Execed,
 		p.Exited,
 		p.Forked,
+		p.Generated,
 		p.Leave,
 	)
 }

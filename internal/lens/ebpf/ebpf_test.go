@@ -2,7 +2,6 @@ package ebpf
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/launch"
 	"culprit/internal/lens"
-	"culprit/internal/sysabi"
 )
 
 // collector keeps what it is given.
@@ -64,22 +62,4 @@ func run(t testing.TB, o Options, argv ...string) []event.Event {
 		t.Fatal("the program did not end")
 	}
 	return c.list
-}
-
-func dump(list []event.Event) {
-	for _, e := range list {
-		switch b := e.Body.(type) {
-		case *event.Syscall:
-			fmt.Printf("%d %d %s\n", e.PID, e.TID, sysabi.Decode(b))
-		case *event.Signal:
-			fmt.Printf("%d %d signal %d\n", e.PID, e.TID, b.Siginfo[0])
-		default:
-			fmt.Printf("%d %d %s %+v\n", e.PID, e.TID, b.Kind(), b)
-		}
-	}
-}
-
-func TestDump(t *testing.T) {
-	need(t)
-	dump(run(t, Options{}, "sh", "-c", "cat /etc/hostname; ls /nonexist; true & wait; kill -USR1 $$"))
 }

@@ -140,11 +140,8 @@ func bytesOf(s string) []byte {
 
 // transfer follows a call that moved data: what its descriptor is, and what was
 // kept.
-func (r *Recorder) transfer(t *task, h *head, s *event.Syscall, role role, mode, ino, kept uint32) {
-	fd, ok := r.dataFD(s)
-	if !ok {
-		return
-	}
+func (r *Recorder) transfer(t *task, h *head, s *event.Syscall, f facts, mode, ino, kept uint32) {
+	fd := int32(s.Args[f.fd])
 	if d := t.proc.fds[fd]; d != nil && !d.announced {
 		r.announce(t, event.Time(h.time), fd, d)
 	}
@@ -153,7 +150,7 @@ func (r *Recorder) transfer(t *task, h *head, s *event.Syscall, role role, mode,
 	}
 	q := r.stream(ino)
 	q.queued = 0
-	if role == plain && s.Ret > int64(kept) {
+	if f.role == plain && s.Ret > int64(kept) {
 		q.calls++
 		q.dropped += uint64(s.Ret - int64(kept))
 	}

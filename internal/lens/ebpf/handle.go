@@ -1,6 +1,10 @@
 package ebpf
 
 import (
+	"encoding/binary"
+	"os"
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
@@ -18,6 +22,11 @@ type task struct {
 	parts []event.Mem
 	store []byte
 	other []byte // argv of an execve, which is no memory of a call
+
+	// A call that a signal interrupted, until it is known that the thread
+	// survived: if not, it never returned to the program.
+	held   *event.Syscall
+	heldAt event.Time
 }
 
 // process is one thread group.
@@ -29,6 +38,10 @@ type process struct {
 	// The leader's end counts when the last thread is gone.
 	ended  bool
 	status uint32
+	// The last signal that was sent to it, until it is delivered.
+	sent     [48]byte
+	sentTo   int32
+	sentTime event.Time
 }
 
 func (r *Recorder) process(pid int32) *process {
@@ -54,6 +67,7 @@ func (r *Recorder) task(p *process, tid int32) *task {
 }
 
 func (r *Recorder) drop(t *task) {
+	r.last = nil
 	delete(r.tasks, t.tid)
 	if t.proc.tasks--; t.proc.tasks > 0 {
 		return
@@ -76,7 +90,15 @@ func (r *Recorder) record(b []byte) {
 		r.damaged++
 		return
 	}
-	t := r.task(r.process(h.pid), h.tid)
+	t := r.last
+	if t == nil || t.tid != h.tid || t.proc.pid != h.pid {
+		t = r.task(r.process(h.pid), h.tid)
+		r.last = t
+	}
+	if t.held != nil && h.kind != recordExit && h.flags&flagGenerated == 0 {
+		r.put(t, t.heldAt, t.held)
+		t.held = nil
+	}
 	switch h.kind {
 	case recordSyscall:
 		r.syscall(t, &h, &c)
@@ -96,11 +118,7 @@ func (r *Recorder) record(b []byte) {
 	case recordExit:
 		r.exit(t, &h, &c)
 	case recordSignal:
-		if p, ok := c.next(); ok {
-			clear(r.siginfo[copy(r.siginfo[:], p.data):])
-			r.signal.Siginfo = r.siginfo[:]
-			r.put(t, event.Time(h.time), &r.signal)
-		}
+		r.signalled(t, &h, &c)
 	case recordFD:
 		r.described(t, &h, &c)
 	case recordPeek:
@@ -188,13 +206,17 @@ func (r *Recorder) syscall(t *task, h *head, c *cursor) {
 	if h.flags&flagUnfinished != 0 {
 		s.Ret, s.Flags = 0, event.Unfinished
 	}
-	role := r.roles[s.Arch][s.NR]
-	if h.flags&flagFD != 0 && role != roleConnect {
-		r.transfer(t, h, s, role, mode, ino, kept)
+	f := r.facts(s)
+	if h.flags&flagFD != 0 && f.fd >= 0 {
+		r.transfer(t, h, s, f, mode, ino, kept)
+	}
+	if s.Ret <= -512 && s.Ret >= -516 && s.Flags == 0 { // ERESTARTSYS and its like (linux/errno.h)
+		t.hold(s, event.Time(h.time))
+		return
 	}
 	r.put(t, event.Time(h.time), s)
-	if role != plain {
-		r.after(t, s, role)
+	if f.role != plain {
+		r.after(t, s, f.role)
 	}
 }
 
@@ -213,16 +235,28 @@ const (
 	roleUncounted // the result does not count bytes that pass through memory
 )
 
-func rolesOf(arch event.Arch) map[uint32]role {
-	t := map[uint32]role{}
+// facts is what the reader asks about every call, by number.
+type facts struct {
+	role role
+	fd   int8 // argument that data flows through, -1: none
+}
+
+func factsOf(arch event.Arch) *[tableSize]facts {
+	t := new([tableSize]facts)
+	for nr := range t {
+		t[nr].fd = -1
+		if c := sysabi.Lookup(arch, uint32(nr)); c != nil && c.Data() {
+			t[nr].fd = int8(c.FD())
+		}
+	}
 	for name, role := range map[string]role{
 		"close": roleClose, "close_range": roleCloseRange, "dup2": roleDup2, "dup3": roleDup2,
 		"connect": roleConnect, "prctl": rolePrctl, "seccomp": roleSeccomp, "io_uring_setup": roleUring,
 		"sendmmsg": roleUncounted, "recvmmsg": roleUncounted, "sendfile": roleUncounted,
 		"sendfile64": roleUncounted, "splice": roleUncounted, "tee": roleUncounted,
 	} {
-		if nr, ok := sysabi.Number(arch, name); ok {
-			t[nr] = role
+		if nr, ok := sysabi.Number(arch, name); ok && nr < tableSize {
+			t[nr].role = role
 		}
 	}
 	return t
@@ -264,6 +298,16 @@ func (r *Recorder) after(t *task, s *event.Syscall, role role) {
 	}
 }
 
+func (t *task) hold(s *event.Syscall, at event.Time) {
+	c := *s
+	c.Mem = make([]event.Mem, len(s.Mem))
+	for i, m := range s.Mem {
+		m.Data = slices.Clone(m.Data)
+		c.Mem[i] = m
+	}
+	t.held, t.heldAt = &c, at
+}
+
 func (r *Recorder) exec(t *task, h *head, c *cursor) {
 	p := t.proc
 	x := &event.Exec{UID: c.u32(), Former: int32(c.u32()), Secure: c.u32() != 0}
@@ -287,6 +331,7 @@ func (r *Recorder) exec(t *task, h *head, c *cursor) {
 		}
 	}
 	x.Argv = split(argv)
+	r.last = nil
 	if x.Former != 0 {
 		// The caller has its leader's id now; the leader's end was no end.
 		if f := r.tasks[x.Former]; f != nil {
@@ -312,6 +357,18 @@ func (r *Recorder) exit(t *task, h *head, c *cursor) {
 	}
 	at := event.Time(h.time)
 	leader := t.tid == p.pid
+	signalled := r.killed(p, status)
+	if t.held != nil {
+		if !signalled {
+			t.held.Ret, t.held.Flags = 0, event.Unfinished
+		}
+		r.put(t, t.heldAt, t.held)
+		t.held = nil
+	}
+	if signalled {
+		r.siginfoOf(p, p.sentTo, p.sentTime, p.sent[:])
+		p.sentTo = 0
+	}
 	dead := h.flags&flagGroupDead != 0
 	if leader {
 		p.ended, p.status = true, status
@@ -333,6 +390,45 @@ func (r *Recorder) exit(t *task, h *head, c *cursor) {
 		}
 		r.dropProcess(p)
 	}
+}
+
+// signalled takes in a signal. One that was only sent is kept: if it kills the
+// process at once, it is never delivered (kernel/signal.c, complete_signal).
+func (r *Recorder) signalled(t *task, h *head, c *cursor) {
+	q, ok := c.next()
+	if !ok || len(q.data) < 48 {
+		return
+	}
+	p := t.proc
+	number := binary.NativeEndian.Uint32(q.data)
+	if h.flags&flagGenerated != 0 {
+		p.sentTo, p.sentTime = t.tid, event.Time(h.time)
+		copy(p.sent[:], q.data)
+		return
+	}
+	// si_code SI_USER, si_pid ours: the signal that started the program.
+	if t.tid == r.root && number == uint32(unix.SIGCONT) && !r.started &&
+		binary.NativeEndian.Uint32(q.data[16:]) == uint32(os.Getpid()) {
+		r.started = true
+		return
+	}
+	if p.sentTo != 0 && binary.NativeEndian.Uint32(p.sent[:]) == number {
+		p.sentTo = 0
+	}
+	r.siginfoOf(p, t.tid, event.Time(h.time), q.data)
+}
+
+func (r *Recorder) siginfoOf(p *process, tid int32, at event.Time, info []byte) {
+	clear(r.siginfo[copy(r.siginfo[:], info):])
+	r.signal.Siginfo = r.siginfo[:]
+	r.sink.Put(event.Event{Time: at, PID: p.pid, TID: tid, Body: &r.signal})
+}
+
+// killed says whether a process was ended by the signal that it was sent last,
+// which then was never delivered.
+func (r *Recorder) killed(p *process, status uint32) bool {
+	sig := status & 0x7f
+	return p.sentTo != 0 && sig != uint32(unix.SIGKILL) && binary.NativeEndian.Uint32(p.sent[:]) == sig
 }
 
 // Facts about coverage, a bit each.

@@ -33,6 +33,7 @@ type objects struct {
 	Execed   *ebpf.Program `ebpf:"execed"`
 	Exited   *ebpf.Program `ebpf:"exited"`
 	Signaled *ebpf.Program `ebpf:"delivered"`
+	Sent     *ebpf.Program `ebpf:"generated"`
 
 	Live       *ebpf.Variable `ebpf:"live"`
 	Unfollowed *ebpf.Variable `ebpf:"unfollowed"`
@@ -44,7 +45,7 @@ func (o *objects) close() {
 	for _, m := range []*ebpf.Map{o.Ring, o.Threads, o.Calls, o.Varied, o.Losses} {
 		_ = m.Close()
 	}
-	for _, p := range []*ebpf.Program{o.Enter, o.Leave, o.Forked, o.Execed, o.Exited, o.Signaled} {
+	for _, p := range []*ebpf.Program{o.Enter, o.Leave, o.Forked, o.Execed, o.Exited, o.Signaled, o.Sent} {
 		_ = p.Close()
 	}
 }
@@ -105,7 +106,7 @@ func load(o Options, target int32, cookie uint64, running bool) (*loaded, error)
 
 // attach lets the programs run: those that take tasks out of the table first.
 func (l *loaded) attach() error {
-	for _, p := range []*ebpf.Program{l.obj.Exited, l.obj.Execed, l.obj.Forked, l.obj.Signaled, l.obj.Leave, l.obj.Enter} {
+	for _, p := range []*ebpf.Program{l.obj.Exited, l.obj.Execed, l.obj.Forked, l.obj.Signaled, l.obj.Sent, l.obj.Leave, l.obj.Enter} {
 		k, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
 			return unavailable(fmt.Errorf("attach to a tracepoint: %w", err))
@@ -154,7 +155,7 @@ func bufferSize(want int) int {
 		var info unix.Sysinfo_t
 		if unix.Sysinfo(&info) == nil {
 			ram := uint64(info.Totalram) * uint64(max(info.Unit, 1))
-			want = int(min(max(ram/64, 8<<20), 256<<20))
+			want = int(min(max(ram/64, 8<<20), 64<<20))
 		}
 	}
 	size := 4 << 20

@@ -211,13 +211,20 @@ func (r *Recorder) unfinished(t *task, k inCall, arena *sysabi.Arena) {
 
 // dataFD returns the descriptor that a call's data flows through.
 func (r *Recorder) dataFD(s *event.Syscall) (int32, bool) {
-	c := sysabi.Lookup(s.Arch, s.NR)
-	if c == nil || !c.Data() {
+	f := r.facts(s)
+	if f.fd < 0 {
 		return 0, false
 	}
-	i := c.FD()
-	if i < 0 {
-		return 0, false
+	return int32(s.Args[f.fd]), true
+}
+
+func (r *Recorder) facts(s *event.Syscall) facts {
+	switch {
+	case s.NR >= tableSize:
+	case s.Arch == archNative:
+		return r.native[s.NR]
+	default:
+		return r.compat[s.NR]
 	}
-	return int32(s.Args[i]), true
+	return facts{fd: -1}
 }

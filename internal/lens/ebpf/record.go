@@ -24,6 +24,8 @@ const (
 	flagFD
 	flagThread
 	flagGroupDead
+	flagGenerated
+	flagIgnored
 )
 
 const (

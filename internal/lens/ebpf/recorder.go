@@ -25,14 +25,16 @@ type Recorder struct {
 	procs   map[int32]*process
 	streams map[uint32]*stream
 	noted   uint32
-	roles   map[event.Arch]map[uint32]role
+	last    *task // of the record before
+	native  *[tableSize]facts
+	compat  *[tableSize]facts
 	sys     event.Syscall
 	fdEvent event.FD
 	signal  event.Signal
 	siginfo [128]byte
 	damaged uint64 // records that could not be read
 	partial uint64 // records of which parts are missing
-	running bool
+	started bool   // the SIGCONT that starts the target was seen
 
 	mu     sync.Mutex
 	alive  map[int32]bool
@@ -48,7 +50,8 @@ func New(o Options) *Recorder {
 		procs:   map[int32]*process{},
 		streams: map[uint32]*stream{},
 		alive:   map[int32]bool{},
-		roles:   map[event.Arch]map[uint32]role{archNative: rolesOf(archNative), archCompat: rolesOf(archCompat)},
+		native:  factsOf(archNative),
+		compat:  factsOf(archCompat),
 	}
 }
 
@@ -79,7 +82,7 @@ const (
 // Options.Grace after the root program's end, or until ctx is done. Whatever is
 // left then runs on, unrecorded and unharmed.
 func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
-	r.sink, r.root, r.running = s, int32(t.PID), t.Running
+	r.sink, r.root = s, int32(t.PID)
 	cookie := rand.Uint64() | 1
 	l, err := load(r.opt, r.root, cookie, t.Running)
 	if err != nil {

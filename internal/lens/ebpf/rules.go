@@ -23,6 +23,8 @@ const (
 const (
 	dirIn  = 1
 	dirOut = 2
+	onIntr = 4
+	ifRet  = 8
 )
 
 const (
@@ -71,12 +73,14 @@ func when(r sysabi.Rule) (enter, leave bool) {
 	switch r.Kind {
 	case sysabi.KindBuffer:
 		return false, true
-	case sysabi.KindIovec, sysabi.KindMessage, sysabi.KindMessages:
+	case sysabi.KindMessage:
+		return true, true
+	case sysabi.KindIovec, sysabi.KindMessages:
 		return r.In, true
 	case sysabi.KindStrings:
 		return true, false
 	}
-	return r.In, r.Out
+	return r.In && !r.OnIntr, r.Out || r.OnIntr
 }
 
 func (r *row) setRules(rules []sysabi.Rule) {
@@ -110,6 +114,12 @@ func (r *row) marshal() []byte {
 		}
 		if u.Out {
 			dir |= dirOut
+		}
+		if u.OnIntr {
+			dir |= onIntr
+		}
+		if u.IfRet {
+			dir |= ifRet
 		}
 		b = append(b, op, u.Reg, dir, uint8(u.From), u.N, 0)
 		b = binary.NativeEndian.AppendUint16(b, uint16(u.Elem))

@@ -12,8 +12,7 @@
 #define MAX_ARGV (256 << 10)
 #define FAILED_DATA 256
 #define UNBOUNDED (1U << 31)
-#define FEW 8
-#define STEP 32 /* long loops are two loops in two functions: each is verified once */
+#define STEP 8 /* long loops are two loops in two functions: each is verified once */
 
 static inline u64 reg(struct scratch *s, u32 i)
 {
@@ -343,7 +342,7 @@ static inline int one_message(u32 slot, u64 addr, u32 dir)
 
 alone int messages_step(u32 slot, u64 addr, u32 n, u32 dir, u32 each)
 {
-	for (u32 i = 0; i < FEW; i++) {
+	for (u32 i = 0; i < STEP; i++) {
 		if (i >= n)
 			break;
 		one_message(slot, addr + i * each, dir);
@@ -353,7 +352,7 @@ alone int messages_step(u32 slot, u64 addr, u32 n, u32 dir, u32 each)
 
 static inline int each_message(u32 slot, u64 addr, u32 n, u32 dir, u32 each)
 {
-	for (u32 i = 0; i < MAX_IOVECS; i += FEW) {
+	for (u32 i = 0; i < MAX_IOVECS; i += STEP) {
 		if (i >= n)
 			break;
 		messages_step(slot, addr + i * each, n - i, dir, each);
@@ -415,6 +414,12 @@ static inline u32 transferred(struct scratch *s, struct rule *r)
 	return room;
 }
 
+/* -EINTR, or one of the codes that restart the call. */
+static inline bool interrupted(s64 ret)
+{
+	return ret == -4 || (ret <= -512 && ret >= -516);
+}
+
 /* Memory of one argument: -1 when it should be there but can't be read. */
 alone int argument(u32 slot, u32 i)
 {
@@ -468,9 +473,9 @@ alone int argument(u32 slot, u32 i)
 			buffers(slot, addr, n, s->failed ? UNBOUNDED : atmost(s->ret < 0 ? 0 : s->ret, UNBOUNDED));
 		return 0;
 	case OP_MESSAGE:
-		if (enter && r->dir != DIR_IN)
-			return 0;
 		if ((enter || r->dir == DIR_OUT) && take(slot, addr, 7 * s->word) != 7 * s->word)
+			return 0;
+		if (enter && r->dir != DIR_IN)
 			return 0;
 		return message(slot, addr, r->dir,
 			       s->failed ? UNBOUNDED : atmost(s->ret < 0 ? 0 : s->ret, UNBOUNDED));
@@ -479,8 +484,14 @@ alone int argument(u32 slot, u32 i)
 			return 0;
 		return messages(slot, addr, atmost((u32)reg(s, r->n), MAX_IOVECS), r->dir);
 	case OP_BYTES:
-		if (!(enter ? r->dir & DIR_IN : r->dir & DIR_OUT && !s->failed))
+		if (r->dir & ON_INTR) {
+			if (enter || !interrupted(s->ret))
+				return 0;
+		} else if (r->dir & IF_RET && !enter && !s->ret) {
 			return 0;
+		} else if (!(enter ? r->dir & DIR_IN : r->dir & DIR_OUT && !s->failed)) {
+			return 0;
+		}
 		n = size_of(s, r);
 		break;
 	default:

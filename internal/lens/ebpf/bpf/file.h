@@ -15,44 +15,36 @@ static inline void add(struct scratch *s, u64 from, u32 len, u32 at)
 	piece(s, off, 0, len, at);
 }
 
-struct place {
-	u64 mnt, dentry, root_mnt, root;
-	u32 off;
-	bool end;
-};
-
-/* Appends one name of a path and goes to its parent. */
-static inline void climb(struct scratch *s, struct place *p)
+/* Appends one name of a path and goes to its parent: 1 at the root. */
+alone int climb(u32 slot)
 {
-	struct vfsmount *mnt = (void *)p->mnt;
-	struct dentry *d = (void *)p->dentry, *parent, *top;
+	struct scratch *s = get(slot);
+	struct dentry *d, *parent;
+	struct vfsmount *mnt;
 	u64 off, len;
 
-	if (p->dentry == p->root && p->mnt == p->root_mnt) {
-		p->end = 1;
-		return;
-	}
+	if (!s || (s->place.dentry == s->place.root && s->place.mnt == s->place.root_mnt))
+		return 1;
+	mnt = (void *)s->place.mnt;
+	d = (void *)s->place.dentry;
 	parent = READ(d, d_parent);
-	top = READ(mnt, mnt_root);
-	if (d == top || d == parent) {
+	if (d == READ(mnt, mnt_root) || d == parent) {
 		struct mount *m = (void *)mnt - __builtin_preserve_field_info(((struct mount *)0)->mnt, 0);
 		struct mount *up = READ(m, mnt_parent);
 
-		if (up == m || !up) {
-			p->end = 1;
-			return;
-		}
-		p->dentry = (u64)READ(m, mnt_mountpoint);
-		p->mnt = (u64)__builtin_preserve_access_index(&up->mnt);
-		return;
+		if (up == m || !up)
+			return 1;
+		s->place.dentry = (u64)READ(m, mnt_mountpoint);
+		s->place.mnt = (u64)__builtin_preserve_access_index(&up->mnt);
+		return 0;
 	}
-	len = READ(d, d_name.len);
-	off = bounded(p->off, BUF);
-	len = bounded(len, 255);
+	len = bounded(READ(d, d_name.len), 255);
+	off = bounded(s->place.off, BUF);
 	*(u16 *)(s->buf + off) = len;
 	bpf_probe_read_kernel(s->buf + off + 2, len, READ(d, d_name.name));
-	p->off = off + 2 + len;
-	p->dentry = (u64)parent;
+	s->place.off = off + 2 + len;
+	s->place.dentry = (u64)parent;
+	return 0;
 }
 
 /* A path as a piece: names from the file up to the root of the task. */
@@ -61,21 +53,20 @@ alone int path(u32 slot, u64 mnt, u64 dentry, u32 at)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *s = get(slot);
 	struct fs_struct *fs = READ(task, fs);
-	struct place p = { .mnt = mnt, .dentry = dentry };
 	u32 start;
 
 	if (!s)
 		return 0;
 	start = s->off;
-	p.root_mnt = (u64)READ(fs, root.mnt);
-	p.root = (u64)READ(fs, root.dentry);
-	p.off = start + sizeof(struct piece);
-	for (u32 i = 0; i < 48; i++) {
-		climb(s, &p);
-		if (p.end)
+	s->place.mnt = mnt;
+	s->place.dentry = dentry;
+	s->place.root_mnt = (u64)READ(fs, root.mnt);
+	s->place.root = (u64)READ(fs, root.dentry);
+	s->place.off = start + sizeof(struct piece);
+	for (u32 i = 0; i < 64; i++)
+		if (climb(slot))
 			break;
-	}
-	piece(s, bounded(start, BUF), 0, p.off - start - sizeof(struct piece), at);
+	piece(s, bounded(start, BUF), 0, s->place.off - start - sizeof(struct piece), at);
 	return 0;
 }
 
@@ -192,8 +183,9 @@ alone int describe(u32 slot, u32 fd)
 	s->ino = READ(inode, i_ino);
 	if ((s->mode & S_IFMT) == S_IFCHR)
 		s->rdev = READ(inode, i_rdev);
-	sign = mix(mix(mix(mix(s->head.pid, fd), s->gen), (u64)f), s->ino);
-	key = mix(s->head.pid, fd) >> 20 & (SIGNATURES - 1);
+	sign = (u64)s->head.pid << 32 | fd;
+	key = mix(sign, 0) >> 20 & (SIGNATURES - 1);
+	sign = mix(mix(mix(mix(sign, 0), s->gen), (u64)f), s->ino);
 	if ((s->mode & S_IFMT) == S_IFSOCK) {
 		sk = sock_of(f);
 		s->sock = (u64)sk;

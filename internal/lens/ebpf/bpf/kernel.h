@@ -98,7 +98,7 @@ typedef struct {
 } kuid_t;
 
 struct cred {
-	kuid_t euid;
+	kuid_t uid, euid;
 };
 
 struct qstr {

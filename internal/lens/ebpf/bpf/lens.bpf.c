@@ -176,6 +176,8 @@ int enter(u64 *ctx)
 	return 0;
 }
 
+#define BARE 256 /* the call's memory is gone, or its data never went */
+
 /* Ends the call that the task is in. */
 static inline void finish(struct thread *t, s64 ret, u32 how)
 {
@@ -203,14 +205,10 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	c = bpf_map_lookup_elem(&calls, &t->index);
 	if (c && flags & CALL_FD) {
 		fd = t->args[bounded(c->fd, 5)];
-		if (!(flags & CALL_CONNECT) || !ret || ret == -115) { /* -EINPROGRESS */
-			if (flags & CALL_CONNECT) /* news of after the call */
-				s->head.time = now;
+		if (flags & CALL_DATA) {
 			describe(slot, fd);
-			s->head.time = t->start;
 			s->head.flags |= FLAG_FD;
-			if (flags & CALL_DATA)
-				s->budget = data_limit(s, fd);
+			s->budget = data_limit(s, fd);
 		}
 	}
 	if (!(flags & CALL_EMIT))
@@ -222,7 +220,7 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	s->failed = ret < 0 && ret >= -4095;
 	if (s->failed && s->budget > FAILED_DATA)
 		s->budget = FAILED_DATA;
-	if (c && (flags & CALL_LEAVE || t->retry) && !(how & FLAG_COMPAT)) {
+	if (c && (flags & CALL_LEAVE || t->retry) && !(how & BARE)) {
 		u32 budget = s->budget;
 
 		choose(s, t, c);
@@ -260,13 +258,14 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	if (!put(s, RECORD_SYSCALL, sizeof(*b)))
 		lose(t, 0);
 after:
+	s->head.flags &= FLAG_COMPAT;
 	if (flags & CALL_DATA && (ret == -32 || ret == -104)) /* -EPIPE, -ECONNRESET */
 		peek(slot, fd, PEEK_FAILED);
-	if (flags & CALL_RETFD && ret >= 0) {
-		s->head.flags &= FLAG_COMPAT;
-		s->head.time = now;
+	s->head.time = now;
+	if (flags & CALL_CONNECT && (!ret || ret == -115)) /* -EINPROGRESS */
+		describe(slot, fd);
+	if (flags & CALL_RETFD && ret >= 0)
 		describe(slot, ret);
-	}
 	release(slot);
 }
 
@@ -350,7 +349,7 @@ int execed(u64 *ctx)
 		return 0;
 	self = (void *)task;
 	if (t->in)
-		finish(t, 0, FLAG_COMPAT);
+		finish(t, 0, BARE);
 	if (t->tid != t->pid) {
 		former = t->tid;
 		t->tid = t->pid;
@@ -408,7 +407,7 @@ int exited(u64 *ctx)
 	signal = READ(self, signal);
 	dead = READ(signal, live.counter) == 0;
 	if (t->in)
-		finish(t, -4, FLAG_UNFINISHED); /* -EINTR: of data the beginning counts */
+		finish(t, 0, FLAG_UNFINISHED | BARE);
 	slot = acquire(t);
 	if (slot != NO_SLOT) {
 		s = get(slot);
@@ -454,7 +453,7 @@ int delivered(u64 *ctx)
 
 	t = current_thread(&task);
 	/* SEND_SIG_NOINFO and SEND_SIG_PRIV (0, 1) stand for the group's death. */
-	if (!t || ctx[1] < 4096)
+	if (!t || ctx[1] < 2)
 		return 0;
 	slot = acquire(t);
 	if (slot == NO_SLOT) {
@@ -466,6 +465,60 @@ int delivered(u64 *ctx)
 		return 0;
 	s->head.time = bpf_ktime_get_ns();
 	add(s, ctx[1], 48, AT_DATA); /* struct kernel_siginfo: the part of siginfo_t that is used */
+	if (!put(s, RECORD_SIGNAL, 0))
+		lose(t, 0);
+	release(slot);
+	return 0;
+}
+
+/*
+ * Signals that never come to delivery: those that are ignored (a traced program
+ * gets them all the same, so the other recorder sees them), and the one that
+ * kills the group at once, which only the loader can tell afterwards.
+ */
+SEC("tp_btf/signal_generate")
+int generated(u64 *ctx)
+{
+	struct scratch *s;
+	struct thread *t;
+	u64 task = ctx[2], info;
+	s32 result = ctx[4];
+	u32 slot;
+
+	if (result > 1) /* TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED */
+		return 0;
+	t = bpf_map_lookup_elem(&threads, &task);
+	if (!t)
+		return 0;
+	slot = acquire(t);
+	if (slot == NO_SLOT) {
+		lose(t, 0);
+		return 0;
+	}
+	s = get(slot);
+	if (!s)
+		return 0;
+	s->head.time = bpf_ktime_get_ns();
+	s->head.flags |= result ? FLAG_IGNORED : FLAG_GENERATED;
+	/* Through memory: the verifier believes that the argument is no NULL. */
+	*(u64 *)s->tmp = ctx[1];
+	info = *(volatile u64 *)s->tmp;
+	if (info > 1) {
+		add(s, info, 48, AT_DATA);
+	} else { /* SEND_SIG_NOINFO, SEND_SIG_PRIV: what __send_signal makes of them */
+		struct task_struct *sender = (void *)bpf_get_current_task();
+
+		for (u32 i = 0; i < 48; i += 4)
+			*(u32 *)(s->tmp + i) = 0;
+		*(u32 *)s->tmp = ctx[0];
+		if (info) {
+			*(u32 *)(s->tmp + 8) = 0x80; /* SI_KERNEL */
+		} else {
+			*(u32 *)(s->tmp + 16) = id(READ(sender, group_leader));
+			*(u32 *)(s->tmp + 20) = READ(READ(sender, cred), uid.val);
+		}
+		add(s, (u64)s->tmp, 48, AT_DATA);
+	}
 	if (!put(s, RECORD_SIGNAL, 0))
 		lose(t, 0);
 	release(slot);

@@ -35,6 +35,8 @@ enum head_flags {
 	FLAG_FD = 8,	/* kind and ino say what the call's descriptor is */
 	FLAG_THREAD = 16,
 	FLAG_GROUP_DEAD = 32,
+	FLAG_GENERATED = 64, /* a signal sent, not yet delivered */
+	FLAG_IGNORED = 128,
 };
 
 struct call_body {
@@ -113,7 +115,7 @@ enum op {
 	OP_BYTES,
 };
 
-enum { DIR_IN = 1, DIR_OUT = 2 };
+enum { DIR_IN = 1, DIR_OUT = 2, ON_INTR = 4, IF_RET = 8 };
 
 enum from { FROM_CONST, FROM_ARG, FROM_SIZE, FROM_RET, FROM_PTR, FROM_BITS };
 

@@ -85,6 +85,12 @@ struct {
 #define BUF 65536
 #define BODY (sizeof(struct head) + sizeof(struct call_body)) /* pieces begin here */
 
+/* Where climbing from a file to the root has come. */
+struct place {
+	u64 mnt, dentry, root_mnt, root;
+	u32 off;
+};
+
 struct scratch {
 	u32 busy;
 	u32 off;
@@ -105,6 +111,7 @@ struct scratch {
 	u32 gen;
 	u32 skip;
 	struct call row;
+	struct place place;
 	u8 tmp[128];
 	u8 buf[BUF + CHUNK + 4096 + 512];
 };
