@@ -7,7 +7,7 @@ FUZZTIME ?= 3s
 
 # The race detector slows a traced program's tracer, and it can't look into the
 # child processes that these packages' tests are about; everything else has it.
-NORACE = /internal/launch$$|/internal/lens/ptrace$$|/internal/demo$$|/internal/arch$$|/cmd/|/e2e(/|$$)
+NORACE = /internal/(launch|strace|demo|arch)$$|/internal/lens/[a-z]+$$|/cmd/|/e2e(/|$$)
 
 .PHONY: all build check install-deps format vet staticcheck generated test fuzz bench fmt clean
 
@@ -42,11 +42,14 @@ staticcheck:
 generated:
 	@tools/generated
 
-# Unit, golden, script and end-to-end tests. The second line is never taken from
-# go's test cache: those tests depend on programs that the cache doesn't know.
+# Unit, golden, script and end-to-end tests. The second half is never taken from
+# go's test cache: those tests depend on programs that the cache doesn't know. It
+# runs whatever became of the first.
 test:
-	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '$(NORACE)')
-	$(GO) test -count=1 $$($(GO) list ./... | grep -E '$(NORACE)')
+	@failed=0; set -x; \
+	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '$(NORACE)') || failed=1; \
+	$(GO) test -count=1 $$($(GO) list ./... | grep -E '$(NORACE)') || failed=1; \
+	{ set +x; } 2>/dev/null; exit $$failed
 
 # Each fuzz target for FUZZTIME, one after the other.
 fuzz:
