@@ -345,7 +345,7 @@ const (
 // a file or a command that the process outlived counts less. One that an
 // exception came from may have ended a thread, and counts in full.
 func (c *Case) outlived(f *Finding) float64 {
-	if c.T.End == nil || !c.T.End.Timeout || f.Proc == nil || f.Proc.Ended || depth(f.Cause) != depth("file-missing") && depth(f.Cause) != depth("command-not-found") {
+	if c.T.End == nil || !c.T.End.Timeout || f.Proc == nil || depth(f.Cause) != depth("file-missing") && depth(f.Cause) != depth("command-not-found") {
 		return 1
 	}
 	for _, l := range f.Links {
