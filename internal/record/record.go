@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +28,6 @@ import (
 type Config struct {
 	Command   []string
 	Env       []string      // NAME=VALUE, the program's environment before additions
-	Cache     string        // directory for what is worth keeping between runs, "" for none
 	Case      string        // path of the case; the spool lies beside it
 	Culprit   string        // version
 	Timeout   time.Duration // 0: none
@@ -89,11 +90,6 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		}
 		added = append(added, more...)
 		env = join(env, added)
-		if cfg.Cache != "" && err == nil {
-			// Without the cache the agent is compiled anew: slower, no worse.
-			_ = python.Restore(dir, cfg.Cache)
-			defer func() { _ = python.Save(dir, cfg.Cache) }()
-		}
 	}
 	header(sink, cfg, env, added)
 	snapshot(sink)
@@ -110,7 +106,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	}
 
 	kernel := ptrace.New(ptrace.Options{
-		MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped,
+		MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped, Env: ofPython(added),
 	})
 	target := lens.Target{PID: pid, Dir: dir}
 
@@ -132,7 +128,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
 	ran := &programs{sink: sink}
-	err = kernel.Record(limit, target, newWitness(ran, pythonStacks))
+	err = kernel.Record(limit, target, newWitness(ran, nil))
 	timedOut := limit.Err() != nil
 	cancel()
 
@@ -273,6 +269,12 @@ func value(env []string, name string) string {
 		}
 	}
 	return ""
+}
+
+// ofPython are the additions that a Python interpreter makes use of, which it
+// gets back when it is started without them.
+func ofPython(added []string) []string {
+	return slices.DeleteFunc(slices.Clone(added), func(a string) bool { return strings.HasPrefix(a, "NODE_OPTIONS=") })
 }
 
 func cutName(entry, name string) (string, bool) {

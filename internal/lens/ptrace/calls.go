@@ -28,6 +28,7 @@ const (
 	roleUnshare
 	roleUring
 	roleMessages // the result counts messages, not bytes
+	roleExecve
 	roleNoMemory // data that doesn't pass through the program's memory
 )
 
@@ -43,6 +44,7 @@ func rolesOf(arch event.Arch) *[tableSize]role {
 		{"connect", roleConnect}, {"accept", roleAccept}, {"accept4", roleAccept},
 		{"shutdown", roleShutdown}, {"exit_group", roleExitGroup},
 		{"prctl", rolePrctl}, {"seccomp", roleSeccomp}, {"ptrace", rolePtrace},
+		{"execve", roleExecve}, {"execveat", roleExecve},
 		{"unshare", roleUnshare}, {"io_uring_setup", roleUring},
 		{"sendmmsg", roleMessages}, {"recvmmsg", roleMessages},
 		{"sendfile", roleNoMemory}, {"sendfile64", roleNoMemory}, {"splice", roleNoMemory}, {"tee", roleNoMemory},
@@ -71,6 +73,9 @@ func (r *Recorder) enter(t *task) {
 	t.role = noRole
 	if roles := r.roles[s.Arch]; roles != nil && s.NR < tableSize {
 		t.role = roles[s.NR]
+	}
+	if t.role == roleExecve && !r.restore(t) {
+		return
 	}
 	t.lim = sysabi.Limits{String: maxString, Data: r.opt.Snaplen}
 	t.desc = nil
@@ -130,6 +135,7 @@ func (r *Recorder) exit(t *task) {
 		return
 	}
 	t.sys.Ret = int64(r.info.u[0])
+	t.putBack()
 	r.mem.t = t
 	if t.call != nil && t.emit {
 		t.sys.Mem = t.call.Capture(t.sys.Mem, event.Leave, &t.sys.Args, t.sys.Ret, t.lim, &r.mem, &r.leave)

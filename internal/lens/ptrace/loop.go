@@ -29,6 +29,8 @@ type task struct {
 	lim    sysabi.Limits
 	fd     int32       // of the data that flows
 	desc   *descriptor // what fd is, nil when not known
+
+	restore restoring
 }
 
 // process is one thread group.
@@ -39,6 +41,11 @@ type process struct {
 	pidfd  int    // 0 when not open, -1 when it can't be opened
 	notes  uint32 // given for this process
 	peeked bool   // its sockets were looked at for the last time
+
+	execs    int      // programs that it was so far
+	spare    []room   // in its memory
+	borrows  *process // whose memory it runs in after vfork
+	borrowed int      // execs of that when it did
 }
 
 func (r *Recorder) newProcess(pid int32) *process {
@@ -61,6 +68,7 @@ func (r *Recorder) newTask(tid int32, p *process, f *files) *task {
 // drop forgets a task, and its process with the last one.
 func (r *Recorder) drop(t *task) {
 	delete(r.tasks, t.tid)
+	r.giveRoom(t)
 	r.giveArena(t)
 	r.releaseFiles(t.files)
 	t.proc.tasks--
@@ -179,7 +187,7 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 		r.groupStop(t, st.StopSignal())
 	case ev == eventFork || ev == eventVfork || ev == eventClone:
 		if child, ok := r.eventMessage(t.tid); ok {
-			r.forked(t, child, ev == eventClone)
+			r.forked(t, child, ev)
 		}
 		r.resume(t, 0)
 	case ev == eventExec:
@@ -199,6 +207,9 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 // passOn answers a stop without recording.
 func (r *Recorder) passOn(t *task, st unix.WaitStatus, ev uint32) {
 	t.inCall = false
+	if st.StopSignal() == unix.SIGTRAP|0x80 {
+		t.putBack()
+	}
 	switch {
 	case ev == 0 && st.StopSignal() != unix.SIGTRAP|0x80:
 		r.resume(t, st.StopSignal())
@@ -208,12 +219,13 @@ func (r *Recorder) passOn(t *task, st unix.WaitStatus, ev uint32) {
 		return
 	case ev == eventFork || ev == eventVfork || ev == eventClone:
 		if child, ok := r.eventMessage(t.tid); ok {
-			r.forked(t, child, false)
+			r.forked(t, child, 0)
 		}
 	case ev == eventExec:
 		if former, ok := r.eventMessage(t.tid); ok {
 			t = r.takeOver(t, former)
 		}
+		t.restore = restoring{}
 	}
 	r.resume(t, 0)
 }
@@ -255,8 +267,8 @@ func (r *Recorder) signalled(t *task, sig unix.Signal) {
 	r.put(t, at, &r.signal)
 }
 
-// forked takes in a new task; clone says that it came by clone or clone3.
-func (r *Recorder) forked(t *task, child int32, clone bool) {
+// forked takes in a new task; ev says whether it came by fork, vfork or clone.
+func (r *Recorder) forked(t *task, child int32, ev uint32) {
 	// A thread of this group answers to its group's id; a signal 0 only asks.
 	thread := unix.Tgkill(int(t.pid), int(child), 0) != unix.ESRCH
 	if r.tasks[child] != nil {
@@ -266,8 +278,11 @@ func (r *Recorder) forked(t *task, child int32, clone bool) {
 	p, f := t.proc, t.files
 	if !thread {
 		p = r.newProcess(child)
-		if !clone || !sameFiles(t.tid, child) {
+		if ev != eventClone || !sameFiles(t.tid, child) {
 			f = t.files.clone()
+		}
+		if ev == eventVfork && len(r.opt.Env) > 0 {
+			p.shares(t.proc, t.tid, child)
 		}
 	}
 	r.newTask(child, p, f)
@@ -329,6 +344,7 @@ func (r *Recorder) exec(t *task, former int32) *task {
 		caller.sys.Ret = 0
 		r.finishCall(caller, lens.Now(), false)
 	}
+	note := r.restored(caller)
 	leader := t.tid
 	t = r.takeOver(t, former)
 	r.releaseFiles(t.files)
@@ -342,6 +358,9 @@ func (r *Recorder) exec(t *task, former int32) *task {
 		former = 0
 	}
 	r.execed(t, former)
+	if note != nil {
+		r.put(t, lens.Now(), note)
+	}
 	return t
 }
 

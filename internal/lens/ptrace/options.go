@@ -22,6 +22,12 @@ type Options struct {
 	// descendants are left; 0: 150 ms.
 	Grace time.Duration
 
+	// Env is what the run added to the program's environment, as NAME=VALUE.
+	// A Python interpreter that is started without one of the names gets it
+	// back; of PYTHONPATH the first directory, in front of what there is.
+	// Nothing else is changed. Nil: nothing is.
+	Env []string
+
 	// OnStop is called when the root program was stopped by SIGSTOP, SIGTSTP,
 	// SIGTTIN or SIGTTOU; a caller that is its shell's job stops itself then.
 	// OnExit is called with the root program's wait status. Both may be nil and
