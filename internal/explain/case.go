@@ -73,6 +73,8 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 			w = 0.9 // a helper says by its pipe how it went
 		case !failed(p) && p.Ended:
 			w = 0.5 // the parent coped with whatever happened in it
+		case failed(k) && madeGood(k):
+			w = 0.3
 		case k == lastFailed, !p.Ended && !k.Ended:
 			w = passedOn
 		case failed(k) && p.Ended && exitCode(k.Status) == exitCode(p.Status):
@@ -98,6 +100,14 @@ func crashedBySelf(p *timeline.Process) bool {
 // under 1, so that of two equal stories the one nearer the root process wins
 // only when nothing else decides.
 const passedOn = 0.98
+
+// madeGood reports whether the parent ran the same program again afterwards, and
+// that time it succeeded: a second try, or another way to the same end.
+func madeGood(k *timeline.Process) bool {
+	return len(k.Execs) > 0 && slices.ContainsFunc(k.Parent.Kids, func(o *timeline.Process) bool {
+		return o != k && o.Start >= k.EndTime && o.Ended && o.Status == 0 && o.Exe == k.Exe && o.Name() == k.Name() && o.Program() == k.Program()
+	})
+}
 
 // feeds reports whether x writes to a pipe that y reads.
 func feeds(x, y *timeline.Process) bool {

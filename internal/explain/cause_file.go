@@ -106,6 +106,14 @@ func (c *Case) foundLater(call *timeline.Call, name string) bool {
 			return true
 		}
 	}
+	// A shell looks a command up along PATH, and its child becomes the program.
+	for _, k := range call.Proc.Kids {
+		for _, x := range k.Execs {
+			if x.Time > call.Enter && path.Base(x.Exe) == b {
+				return true
+			}
+		}
+	}
 	return false
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/binary"
 	"fmt"
 	"path"
 	"slices"
@@ -218,7 +219,7 @@ func (c *Case) limitSignal(p *timeline.Process) (Finding, bool) {
 		return nil
 	}
 	sig := got(name)
-	if sig != nil && sig.Code <= 0 && sig.PID != 0 && name != "SIGPIPE" {
+	if sig != nil && sig.Code <= 0 && sig.PID != 0 && sig.PID != p.PID && name != "SIGPIPE" {
 		return Finding{}, false
 	}
 	f := Finding{Side: Local, Proc: p, Facts: []Fact{{"signal", name}, {"program", p.Name()}, {"pid", p.PID}},
@@ -228,7 +229,7 @@ func (c *Case) limitSignal(p *timeline.Process) (Finding, bool) {
 	}
 	f.Evidence = append(f.Evidence, Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
 	switch {
-	case name == "SIGXCPU", name == "SIGKILL" && got("SIGXCPU") != nil:
+	case name == "SIGXCPU", name == "SIGKILL" && sig == nil && (got("SIGXCPU") != nil || c.cpuLimited(p, &f)):
 		f.Cause = "cpu-limit"
 		f.Title = fmt.Sprintf("%s used up the CPU time that it may use", p.Name())
 		f.Why = fmt.Sprintf("%s (pid %d) was ended by %s: its limit on CPU time (RLIMIT_CPU) was reached.", p.Name(), p.PID, name)
@@ -268,6 +269,40 @@ func (c *Case) limitSignal(p *timeline.Process) (Finding, bool) {
 		return Finding{}, false
 	}
 	return f, true
+}
+
+// cpuLimited reports whether the run itself had set a hard limit on CPU time
+// that the process can have used up. At the hard limit the kernel sends SIGKILL
+// at once and says no more (setrlimit(2)).
+func (c *Case) cpuLimited(p *timeline.Process, f *Finding) bool {
+	for q := p; q != nil; q = q.Parent {
+		for i := len(q.Calls) - 1; i >= 0; i-- {
+			call := q.Calls[i]
+			at := call.Raw.Args[1]
+			switch {
+			case call.Raw.Ret != 0 || q != p && call.Enter > p.Start:
+				continue
+			case call.Name() == "prlimit64" && call.Raw.Args[1] == 0: // RLIMIT_CPU
+				at = call.Raw.Args[2]
+			case call.Name() == "setrlimit" && call.Raw.Args[0] == 0:
+			default:
+				continue
+			}
+			for _, m := range call.Raw.Mem {
+				if m.Addr == at && len(m.Data) >= 16 {
+					hard := binary.LittleEndian.Uint64(m.Data[8:])
+					if hard > 1<<20 || uint64(p.EndTime-p.Start) < hard*1e9 {
+						return false
+					}
+					f.Facts = append(f.Facts, Fact{"rlimit_cpu", hard})
+					f.Evidence = append([]Evidence{callEvidence(call)}, f.Evidence...)
+					f.Links[0].Weight = 0.85
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // brokenPipe: the program wrote to a pipe that nobody reads any more. As a rule

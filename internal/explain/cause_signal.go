@@ -62,6 +62,9 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 	}
 	f.Cause = "killed-by"
 	by := "another process"
+	if name == "SIGKILL" {
+		by = "another process or the kernel" // whose siginfo nobody gets to see
+	}
 	if sig != nil && sig.PID != 0 {
 		by = fmt.Sprintf("process %d", sig.PID)
 		for _, o := range c.T.Procs {
