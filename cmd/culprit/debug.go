@@ -8,12 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"culprit/internal/casefile"
+	"culprit/internal/timeline"
 )
 
 // debugCommand holds what developers of culprit need; users never do.
 func debugCommand() *cobra.Command {
 	c := &cobra.Command{Use: "debug", Short: "look at the raw records of a case (for culprit's developers)", Hidden: true}
-	c.AddCommand(&cobra.Command{
+	thin := false
+	events := &cobra.Command{
 		Use:   "events CASE",
 		Short: "print the records in their text form, which `culprit debug pack` reads",
 		Args:  exactly(1, "one case"),
@@ -23,11 +25,21 @@ func debugCommand() *cobra.Command {
 				return err
 			}
 			defer cf.Close()
+			events := cf.Events()
+			if thin {
+				t, err := timeline.Build(events)
+				if err != nil {
+					return fmt.Errorf("%s: %w", args[0], err)
+				}
+				events = thinned(events, t)
+			}
 			w := bufio.NewWriterSize(os.Stdout, 64<<10)
 			defer w.Flush()
-			return casefile.WriteText(w, cf.Events())
+			return casefile.WriteText(w, events)
 		},
-	}, &cobra.Command{
+	}
+	events.Flags().BoolVar(&thin, "thin", false, "leave out what an interpreter's start-up is made of (docs/howto/add-a-cause.md)")
+	c.AddCommand(events, &cobra.Command{
 		Use:   "pack TEXT CASE",
 		Short: "make a case from records in their text form",
 		Args:  exactly(2, "a text file and the case to make"),
