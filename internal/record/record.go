@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Command   []string
 	Env       []string      // NAME=VALUE, the program's environment before additions
+	Cache     string        // directory for what is worth keeping between runs, "" for none
 	Case      string        // path of the case; the spool lies beside it
 	Culprit   string        // version
 	Timeout   time.Duration // 0: none
@@ -90,6 +91,11 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		}
 		added = append(added, more...)
 		env = join(env, added)
+		if cfg.Cache != "" && err == nil {
+			// Without the cache the agent is compiled anew: slower, no worse.
+			_ = python.Restore(dir, cfg.Cache)
+			defer func() { _ = python.Save(dir, cfg.Cache) }()
+		}
 	}
 	header(sink, cfg, env, added)
 	snapshot(sink)
@@ -128,7 +134,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
 	ran := &programs{sink: sink}
-	err = kernel.Record(limit, target, newWitness(ran, nil))
+	err = kernel.Record(limit, target, newWitness(ran, pythonStacks))
 	timedOut := limit.Err() != nil
 	cancel()
 
