@@ -78,7 +78,7 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 	}
 	list := strings.Join(servers, ", ")
 	f.Facts = append(f.Facts, Fact{"servers", list})
-	at := q.asks[len(q.asks)-1]
+	var at *timeline.Lookup // the question that tells
 	switch {
 	case nx != nil:
 		at = nx

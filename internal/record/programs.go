@@ -16,7 +16,6 @@ const ownerBudget = 250 * time.Millisecond
 // programs passes events on and remembers which programs were run, newest last.
 type programs struct {
 	sink lens.Sink
-	cwd  string
 	seen []string
 }
 

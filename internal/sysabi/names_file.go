@@ -199,7 +199,7 @@ var (
 		{1, "MFD_CLOEXEC"}, {2, "MFD_ALLOW_SEALING"}, {4, "MFD_HUGETLB"}, {8, "MFD_NOEXEC_SEAL"},
 		{0x10, "MFD_EXEC"},
 	}}
-	setMemfdSecret = &Set{"???", []Name{
+	setMemfdSecret = &Set{"", []Name{
 		{0x80000, "O_CLOEXEC"},
 	}}
 	setEventfd = &Set{"EFD_???", []Name{
@@ -248,9 +248,6 @@ var (
 		{0x40, "FAN_ENABLE_AUDIT"}, {0x80, "FAN_REPORT_PIDFD"}, {0x100, "FAN_REPORT_TID"},
 		{0x200, "FAN_REPORT_FID"}, {0x400, "FAN_REPORT_DIR_FID"}, {0x800, "FAN_REPORT_NAME"},
 		{0x1000, "FAN_REPORT_TARGET_FID"}, {0x2000, "FAN_REPORT_FD_ERROR"}, {0x4000, "FAN_REPORT_MNT"},
-	}}
-	setFanClass = &Set{"FAN_CLASS_???", []Name{
-		{0, "FAN_CLASS_NOTIF"}, {4, "FAN_CLASS_CONTENT"}, {8, "FAN_CLASS_PRE_CONTENT"},
 	}}
 	setFanMark = &Set{"FAN_MARK_???", []Name{
 		{1, "FAN_MARK_ADD"}, {2, "FAN_MARK_REMOVE"}, {0x80, "FAN_MARK_FLUSH"}, {4, "FAN_MARK_DONT_FOLLOW"},

@@ -116,12 +116,6 @@ var (
 		{0x4c, "SO_PASSPIDFD"}, {0x4d, "SO_PEERPIDFD"}, {0x52, "SO_RCVPRIORITY"}, {0x53, "SO_PASSRIGHTS"},
 		{0x54, "SO_INQ"},
 	}}
-	setGetSockOptions = &Set{"SO_???", []Name{
-		{0x1a, "SO_GET_FILTER"},
-	}}
-	setSetSockOptions = &Set{"SO_???", []Name{
-		{0x1a, "SO_ATTACH_FILTER"}, {0x50, "SO_DEVMEM_DONTNEED"},
-	}}
 	setIPOptions = &Set{"IP_???", []Name{
 		{1, "IP_TOS"}, {2, "IP_TTL"}, {3, "IP_HDRINCL"}, {4, "IP_OPTIONS"}, {5, "IP_ROUTER_ALERT"},
 		{6, "IP_RECVOPTS"}, {7, "IP_RETOPTS"}, {8, "IP_PKTINFO"}, {9, "IP_PKTOPTIONS"}, {0xa, "IP_MTU_DISCOVER"},
@@ -137,9 +131,7 @@ var (
 		{0x2f, "MCAST_LEAVE_SOURCE_GROUP"}, {0x30, "MCAST_MSFILTER"}, {0x31, "IP_MULTICAST_ALL"},
 		{0x32, "IP_UNICAST_IF"}, {0x33, "IP_LOCAL_PORT_RANGE"}, {0x34, "IP_PROTOCOL"},
 	}}
-	setGetIPOptions = &Set{"IP_???", []Name{}}
-	setSetIPOptions = &Set{"IP_???", []Name{}}
-	setIPv6Options  = &Set{"IPV6_???", []Name{
+	setIPv6Options = &Set{"IPV6_???", []Name{
 		{1, "IPV6_ADDRFORM"}, {2, "IPV6_2292PKTINFO"}, {3, "IPV6_2292HOPOPTS"}, {4, "IPV6_2292DSTOPTS"},
 		{5, "IPV6_2292RTHDR"}, {6, "IPV6_2292PKTOPTIONS"}, {7, "IPV6_CHECKSUM"}, {8, "IPV6_2292HOPLIMIT"},
 		{9, "IPV6_NEXTHOP"}, {0xa, "IPV6_AUTHHDR"}, {0xb, "IPV6_FLOWINFO"}, {0x10, "IPV6_UNICAST_HOPS"},
@@ -159,10 +151,6 @@ var (
 		{0x46, "IPV6_AUTOFLOWLABEL"}, {0x48, "IPV6_ADDR_PREFERENCES"}, {0x49, "IPV6_MINHOPCOUNT"},
 		{0x4a, "IPV6_ORIGDSTADDR"}, {0x4b, "IPV6_TRANSPARENT"}, {0x4c, "IPV6_UNICAST_IF"},
 		{0x4d, "IPV6_RECVFRAGSIZE"}, {0x4e, "IPV6_FREEBIND"},
-	}}
-	setGetIPv6Options = &Set{"IPV6_???", []Name{}}
-	setSetIPv6Options = &Set{"IPV6_???", []Name{
-		{0x40, "IP6T_SO_SET_REPLACE"}, {0x41, "IP6T_SO_SET_ADD_COUNTERS"},
 	}}
 	setTCPOptions = &Set{"TCP_???", []Name{
 		{1, "TCP_NODELAY"}, {2, "TCP_MAXSEG"}, {3, "TCP_CORK"}, {4, "TCP_KEEPIDLE"}, {5, "TCP_KEEPINTVL"},
@@ -219,45 +207,6 @@ var (
 	setIPCmsg = &Set{"IP_???", []Name{
 		{1, "IP_TOS"}, {2, "IP_TTL"}, {6, "IP_RECVOPTS"}, {7, "IP_RETOPTS"}, {8, "IP_PKTINFO"},
 		{0xb, "IP_RECVERR"}, {0x14, "IP_ORIGDSTADDR"}, {0x17, "IP_CHECKSUM"}, {0x34, "IP_PROTOCOL"},
-	}}
-	setTCPStates = &Set{"TCP_???", []Name{
-		{1, "TCP_ESTABLISHED"}, {2, "TCP_SYN_SENT"}, {3, "TCP_SYN_RECV"}, {4, "TCP_FIN_WAIT1"},
-		{5, "TCP_FIN_WAIT2"}, {6, "TCP_TIME_WAIT"}, {7, "TCP_CLOSE"}, {8, "TCP_CLOSE_WAIT"}, {9, "TCP_LAST_ACK"},
-		{0xa, "TCP_LISTEN"}, {0xb, "TCP_CLOSING"}, {0xc, "TCP_NEW_SYN_RECV"}, {0xd, "TCP_BOUND_INACTIVE"},
-	}}
-	setNlTypes = &Set{"NLMSG_???", []Name{
-		{1, "NLMSG_NOOP"}, {2, "NLMSG_ERROR"}, {3, "NLMSG_DONE"}, {4, "NLMSG_OVERRUN"},
-	}}
-	setNlRouteTypes = &Set{"RTM_???", []Name{
-		{0x10, "RTM_NEWLINK"}, {0x11, "RTM_DELLINK"}, {0x12, "RTM_GETLINK"}, {0x13, "RTM_SETLINK"},
-		{0x14, "RTM_NEWADDR"}, {0x15, "RTM_DELADDR"}, {0x16, "RTM_GETADDR"}, {0x18, "RTM_NEWROUTE"},
-		{0x19, "RTM_DELROUTE"}, {0x1a, "RTM_GETROUTE"}, {0x1c, "RTM_NEWNEIGH"}, {0x1d, "RTM_DELNEIGH"},
-		{0x1e, "RTM_GETNEIGH"}, {0x20, "RTM_NEWRULE"}, {0x21, "RTM_DELRULE"}, {0x22, "RTM_GETRULE"},
-		{0x24, "RTM_NEWQDISC"}, {0x25, "RTM_DELQDISC"}, {0x26, "RTM_GETQDISC"}, {0x28, "RTM_NEWTCLASS"},
-		{0x29, "RTM_DELTCLASS"}, {0x2a, "RTM_GETTCLASS"}, {0x2c, "RTM_NEWTFILTER"}, {0x2d, "RTM_DELTFILTER"},
-		{0x2e, "RTM_GETTFILTER"}, {0x30, "RTM_NEWACTION"}, {0x31, "RTM_DELACTION"}, {0x32, "RTM_GETACTION"},
-		{0x34, "RTM_NEWPREFIX"}, {0x38, "RTM_NEWMULTICAST"}, {0x39, "RTM_DELMULTICAST"},
-		{0x3a, "RTM_GETMULTICAST"}, {0x3c, "RTM_NEWANYCAST"}, {0x3d, "RTM_DELANYCAST"}, {0x3e, "RTM_GETANYCAST"},
-		{0x40, "RTM_NEWNEIGHTBL"}, {0x42, "RTM_GETNEIGHTBL"}, {0x43, "RTM_SETNEIGHTBL"},
-		{0x44, "RTM_NEWNDUSEROPT"}, {0x48, "RTM_NEWADDRLABEL"}, {0x49, "RTM_DELADDRLABEL"},
-		{0x4a, "RTM_GETADDRLABEL"}, {0x4e, "RTM_GETDCB"}, {0x4f, "RTM_SETDCB"}, {0x50, "RTM_NEWNETCONF"},
-		{0x51, "RTM_DELNETCONF"}, {0x52, "RTM_GETNETCONF"}, {0x54, "RTM_NEWMDB"}, {0x55, "RTM_DELMDB"},
-		{0x56, "RTM_GETMDB"}, {0x58, "RTM_NEWNSID"}, {0x59, "RTM_DELNSID"}, {0x5a, "RTM_GETNSID"},
-		{0x5c, "RTM_NEWSTATS"}, {0x5e, "RTM_GETSTATS"}, {0x60, "RTM_NEWCACHEREPORT"}, {0x64, "RTM_NEWCHAIN"},
-		{0x65, "RTM_DELCHAIN"}, {0x66, "RTM_GETCHAIN"}, {0x68, "RTM_NEWNEXTHOP"}, {0x69, "RTM_DELNEXTHOP"},
-		{0x6a, "RTM_GETNEXTHOP"}, {0x6c, "RTM_NEWLINKPROP"}, {0x6d, "RTM_DELLINKPROP"}, {0x6e, "RTM_GETLINKPROP"},
-		{0x70, "RTM_NEWVLAN"}, {0x71, "RTM_DELVLAN"}, {0x72, "RTM_GETVLAN"}, {0x74, "RTM_NEWNEXTHOPBUCKET"},
-		{0x75, "RTM_DELNEXTHOPBUCKET"}, {0x76, "RTM_GETNEXTHOPBUCKET"},
-	}}
-	setNlFlags = &Set{"NLM_F_???", []Name{
-		{1, "NLM_F_REQUEST"}, {2, "NLM_F_MULTI"}, {4, "NLM_F_ACK"}, {8, "NLM_F_ECHO"}, {0x10, "NLM_F_DUMP_INTR"},
-		{0x20, "NLM_F_DUMP_FILTERED"},
-	}}
-	setNlGetFlags = &Set{"NLM_F_???", []Name{
-		{0x300, "NLM_F_DUMP"}, {0x100, "NLM_F_ROOT"}, {0x200, "NLM_F_MATCH"}, {0x400, "NLM_F_ATOMIC"},
-	}}
-	setNlNewFlags = &Set{"NLM_F_???", []Name{
-		{0x100, "NLM_F_REPLACE"}, {0x200, "NLM_F_EXCL"}, {0x400, "NLM_F_CREATE"}, {0x800, "NLM_F_APPEND"},
 	}}
 	setArpHardware = &Set{"ARPHRD_???", []Name{
 		{0, "ARPHRD_NETROM"}, {1, "ARPHRD_ETHER"}, {2, "ARPHRD_EETHER"}, {3, "ARPHRD_AX25"}, {4, "ARPHRD_PRONET"},

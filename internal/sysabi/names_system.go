@@ -74,16 +74,6 @@ var (
 		{0x8000, "SWAP_FLAG_PREFER"}, {0x10000, "SWAP_FLAG_DISCARD"}, {0x20000, "SWAP_FLAG_DISCARD_ONCE"},
 		{0x40000, "SWAP_FLAG_DISCARD_PAGES"},
 	}}
-	setQuotaCmds = &Set{"Q_???", []Name{
-		{0x800001, "Q_SYNC"}, {0x800002, "Q_QUOTAON"}, {0x800003, "Q_QUOTAOFF"}, {0x800004, "Q_GETFMT"},
-		{0x800005, "Q_GETINFO"}, {0x800006, "Q_SETINFO"}, {0x800007, "Q_GETQUOTA"}, {0x800008, "Q_SETQUOTA"},
-		{0x800009, "Q_GETNEXTQUOTA"}, {0x5801, "Q_XQUOTAON"}, {0x5802, "Q_XQUOTAOFF"}, {0x5803, "Q_XGETQUOTA"},
-		{0x5804, "Q_XSETQLIM"}, {0x5805, "Q_XGETQSTAT"}, {0x5806, "Q_XQUOTARM"}, {0x5807, "Q_XQUOTASYNC"},
-		{0x5808, "Q_XGETQSTATV"}, {0x5809, "Q_XGETNEXTQUOTA"},
-	}}
-	setQuotaTypes = &Set{"???QUOTA", []Name{
-		{0, "USRQUOTA"}, {1, "GRPQUOTA"}, {2, "PRJQUOTA"},
-	}}
 	setKeyctl = &Set{"KEYCTL_???", []Name{
 		{0, "KEYCTL_GET_KEYRING_ID"}, {1, "KEYCTL_JOIN_SESSION_KEYRING"}, {2, "KEYCTL_UPDATE"},
 		{3, "KEYCTL_REVOKE"}, {4, "KEYCTL_CHOWN"}, {5, "KEYCTL_SETPERM"}, {6, "KEYCTL_DESCRIBE"},
@@ -133,12 +123,6 @@ var (
 	setShmFlags = &Set{"SHM_???", []Name{
 		{0x1000, "SHM_RDONLY"}, {0x2000, "SHM_RND"}, {0x4000, "SHM_REMAP"}, {0x8000, "SHM_EXEC"},
 	}}
-	setResourceFlags = &Set{"IPC_???", []Name{
-		{0x200, "IPC_CREAT"}, {0x400, "IPC_EXCL"}, {0x800, "IPC_NOWAIT"},
-	}}
-	setShmResourceFlags = &Set{"SHM_???", []Name{
-		{0x200, "IPC_CREAT"}, {0x400, "IPC_EXCL"}, {0x800, "SHM_HUGETLB"}, {0x1000, "SHM_NORESERVE"},
-	}}
 	setMsgctl = &Set{"MSG_???", []Name{
 		{0, "IPC_RMID"}, {1, "IPC_SET"}, {2, "IPC_STAT"}, {3, "IPC_INFO"}, {0xb, "MSG_STAT"}, {0xc, "MSG_INFO"},
 		{0xd, "MSG_STAT_ANY"},
@@ -174,23 +158,9 @@ var (
 		{1, "OPOST"}, {2, "OLCUC"}, {4, "ONLCR"}, {8, "OCRNL"}, {0x10, "ONOCR"}, {0x20, "ONLRET"}, {0x40, "OFILL"},
 		{0x80, "OFDEL"},
 	}}
-	setTermC = &Set{"", []Name{
-		{0x40, "CSTOPB"}, {0x80, "CREAD"}, {0x100, "PARENB"}, {0x200, "PARODD"}, {0x400, "HUPCL"},
-		{0x800, "CLOCAL"}, {0x40000000, "CMSPAR"}, {0x80000000, "CRTSCTS"},
-	}}
 	setTermL = &Set{"", []Name{
 		{1, "ISIG"}, {2, "ICANON"}, {4, "XCASE"}, {8, "ECHO"}, {0x10, "ECHOE"}, {0x20, "ECHOK"}, {0x40, "ECHONL"},
 		{0x80, "NOFLSH"}, {0x8000, "IEXTEN"}, {0x200, "ECHOCTL"}, {0x400, "ECHOPRT"}, {0x800, "ECHOKE"},
 		{0x1000, "FLUSHO"}, {0x4000, "PENDIN"}, {0x100, "TOSTOP"}, {0x10000, "EXTPROC"},
-	}}
-	setPrivKeyPerm = &Set{"KEY_???", []Name{
-		{0x1000000, "KEY_POS_VIEW"}, {0x2000000, "KEY_POS_READ"}, {0x4000000, "KEY_POS_WRITE"},
-		{0x8000000, "KEY_POS_SEARCH"}, {0x10000000, "KEY_POS_LINK"}, {0x20000000, "KEY_POS_SETATTR"},
-		{0x3f000000, "KEY_POS_ALL"}, {0x10000, "KEY_USR_VIEW"}, {0x20000, "KEY_USR_READ"},
-		{0x40000, "KEY_USR_WRITE"}, {0x80000, "KEY_USR_SEARCH"}, {0x100000, "KEY_USR_LINK"},
-		{0x200000, "KEY_USR_SETATTR"}, {0x3f0000, "KEY_USR_ALL"}, {0x100, "KEY_GRP_VIEW"}, {0x200, "KEY_GRP_READ"},
-		{0x400, "KEY_GRP_WRITE"}, {0x800, "KEY_GRP_SEARCH"}, {0x1000, "KEY_GRP_LINK"}, {0x2000, "KEY_GRP_SETATTR"},
-		{0x3f00, "KEY_GRP_ALL"}, {1, "KEY_OTH_VIEW"}, {2, "KEY_OTH_READ"}, {4, "KEY_OTH_WRITE"},
-		{8, "KEY_OTH_SEARCH"}, {0x10, "KEY_OTH_LINK"}, {0x20, "KEY_OTH_SETATTR"}, {0x3f, "KEY_OTH_ALL"},
 	}}
 )

@@ -50,9 +50,6 @@ var (
 	setFutex2 = &Set{"FUTEX2_???", []Name{
 		{4, "FUTEX2_NUMA"}, {8, "FUTEX2_MPOL"}, {0x80, "FUTEX2_PRIVATE"},
 	}}
-	setFutex2Sizes = &Set{"FUTEX2_SIZE_???", []Name{
-		{0, "FUTEX2_SIZE_U8"}, {1, "FUTEX2_SIZE_U16"}, {2, "FUTEX2_SIZE_U32"}, {3, "FUTEX2_SIZE_U64"},
-	}}
 	setClocks = &Set{"CLOCK_???", []Name{
 		{0, "CLOCK_REALTIME"}, {1, "CLOCK_MONOTONIC"}, {2, "CLOCK_PROCESS_CPUTIME_ID"},
 		{3, "CLOCK_THREAD_CPUTIME_ID"}, {4, "CLOCK_MONOTONIC_RAW"}, {5, "CLOCK_REALTIME_COARSE"},
@@ -112,18 +109,10 @@ var (
 		{0x21, "IORING_REGISTER_RESIZE_RINGS"}, {0x22, "IORING_REGISTER_MEM_REGION"},
 		{0x23, "IORING_REGISTER_QUERY"}, {0x24, "IORING_REGISTER_ZCRX_CTRL"}, {0x25, "IORING_REGISTER_BPF_FILTER"},
 	}}
-	setAioCmds = &Set{"IOCB_CMD_???", []Name{
-		{0, "IOCB_CMD_PREAD"}, {1, "IOCB_CMD_PWRITE"}, {2, "IOCB_CMD_FSYNC"}, {3, "IOCB_CMD_FDSYNC"},
-		{4, "IOCB_CMD_PREADX"}, {5, "IOCB_CMD_POLL"}, {6, "IOCB_CMD_NOOP"}, {7, "IOCB_CMD_PREADV"},
-		{8, "IOCB_CMD_PWRITEV"},
-	}}
 	setAdjtimex = &Set{"ADJ_???", []Name{
 		{0xa001, "ADJ_OFFSET_SS_READ"}, {0x8001, "ADJ_OFFSET_SINGLESHOT"}, {1, "ADJ_OFFSET"}, {2, "ADJ_FREQUENCY"},
 		{4, "ADJ_MAXERROR"}, {8, "ADJ_ESTERROR"}, {0x10, "ADJ_STATUS"}, {0x20, "ADJ_TIMECONST"}, {0x80, "ADJ_TAI"},
 		{0x100, "ADJ_SETOFFSET"}, {0x1000, "ADJ_MICRO"}, {0x2000, "ADJ_NANO"}, {0x4000, "ADJ_TICK"},
-	}}
-	setAdjState = &Set{"TIME_???", []Name{
-		{0, "TIME_OK"}, {1, "TIME_INS"}, {2, "TIME_DEL"}, {3, "TIME_OOP"}, {4, "TIME_WAIT"}, {5, "TIME_ERROR"},
 	}}
 	setAdjStatus = &Set{"STA_???", []Name{
 		{1, "STA_PLL"}, {2, "STA_PPSFREQ"}, {4, "STA_PPSTIME"}, {8, "STA_FLL"}, {0x10, "STA_INS"},
