@@ -66,6 +66,10 @@ func (k *keyLog) follow(ctx context.Context, s lens.Sink) {
 }
 
 func (k *keyLog) read(s lens.Sink, last bool) {
+	// A pipe is somebody else's to read, and opening one may wait for ever.
+	if st, err := os.Stat(k.path); err != nil || !st.Mode().IsRegular() {
+		return
+	}
 	f, err := os.Open(k.path)
 	if err != nil {
 		return

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -210,7 +209,11 @@ func snapshot(s lens.Sink) {
 // start finds the command as execvp(3) does and starts it stopped. tried lists
 // the paths in order.
 func start(command, env []string) (tried []string, pid int, errno unix.Errno) {
-	candidates, errno := search(command[0], value(env, "PATH"))
+	path, ok := lookup(env, "PATH")
+	if !ok {
+		path = "/bin:/usr/bin" // confstr(_CS_PATH), as execvp(3) falls back to
+	}
+	candidates, errno := search(command[0], path)
 	for _, path := range candidates {
 		tried = append(tried, path)
 		pid, err := launch.Start(path, command, env)
@@ -247,11 +250,8 @@ func search(name, path string) ([]string, unix.Errno) {
 			return []string{name}, 0
 		}
 	}
-	if path == "" {
-		path = "/bin:/usr/bin" // confstr(_CS_PATH), as execvp(3) falls back to
-	}
 	var out []string
-	for _, dir := range filepath.SplitList(path) {
+	for dir := range strings.SplitSeq(path, ":") {
 		if dir == "" {
 			dir = "."
 		}
@@ -269,12 +269,17 @@ func exitStatus(e unix.Errno) unix.WaitStatus {
 }
 
 func value(env []string, name string) string {
+	v, _ := lookup(env, name)
+	return v
+}
+
+func lookup(env []string, name string) (string, bool) {
 	for i := len(env) - 1; i >= 0; i-- {
 		if v, ok := cutName(env[i], name); ok {
-			return v
+			return v, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // ofPython are the additions that a Python interpreter makes use of, which it
