@@ -194,9 +194,12 @@ func FuzzRecord(f *testing.F) {
 		f.Add(b)
 		f.Add(append(b, 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0, 3, 0, 'a', 'b', 'c', 0, 0, 0))
 	}
+	base := New(Options{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := New(Options{})
-		r.sink = new(counter)
+		r := &Recorder{
+			opt: base.opt, native: base.native, compat: base.compat, sink: new(counter),
+			tasks: map[int32]*task{}, procs: map[int32]*process{}, streams: map[uint32]*stream{}, alive: map[int32]bool{},
+		}
 		r.record(b)
 		r.record(b)
 	})
@@ -222,7 +225,7 @@ func BenchmarkOverhead(b *testing.B) {
 		name string
 		argv []string
 	}{
-		{"dd", []string{"dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=200000"}},
+		{"dd", []string{"dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1000000"}},
 		{"find", []string{"find", "/usr", "-name", "x"}},
 		{"python", []string{"python3", "-c", "import json, http.client, ssl, argparse, asyncio, logging, email, sqlite3"}},
 	} {
