@@ -102,6 +102,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	tried, pid, errno := start(cfg.Command, env)
 	put(sink, &event.Spawn{Errno: uint32(errno), Tried: tried})
 	if errno != 0 {
+		notStarted(sink, tried)
 		res := Result{Errno: errno, Status: exitStatus(errno)}
 		put(sink, &event.End{Status: uint32(res.Status)})
 		return res, nil

@@ -137,13 +137,20 @@ func (w *witness) failed(e event.Event, s *event.Syscall) {
 	errno := unix.Errno(-s.Ret)
 	switch errno {
 	case unix.EADDRINUSE, unix.EACCES, unix.EAGAIN, unix.EEXIST, unix.EROFS, unix.ENOSPC, unix.EDQUOT,
-		unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EFBIG:
+		unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EFBIG, unix.ENOENT, unix.ENOEXEC:
 	default:
 		return
 	}
+	nr, arch := s.NR, s.Arch
+	exec := nr == w.execve[arch] || nr == w.execveat[arch]
+	if !exec && (errno == unix.ENOENT || errno == unix.ENOEXEC) {
+		return // the most common failure of all
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	nr, arch := s.NR, s.Arch
+	if exec && (errno == unix.ENOENT || errno == unix.ENOEXEC || errno == unix.EACCES) {
+		w.program(e, s)
+	}
 	switch errno {
 	case unix.EADDRINUSE:
 		var addr []byte
