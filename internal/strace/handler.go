@@ -138,7 +138,8 @@ func (p *printer) Enter(t *tracer.Task) {
 	st.isExit, st.inject, st.tampered, st.begun = false, nil, false, false
 	st.cpu = t.CPU
 	nr := t.Sys.NR
-	st.filtered = !p.cfg.Trace.in(t.Sys.Arch, nr)
+	// Calls without a name are shown whatever is chosen, undecoded.
+	st.filtered = t.Call != nil && !p.cfg.Trace.in(t.Sys.Arch, nr)
 	if st.filtered {
 		return
 	}
@@ -182,7 +183,7 @@ func (p *printer) begin(t *tracer.Task, st *state) {
 	st.d = sysabi.Decode(&t.Sys)
 	st.opt = p.opt
 	st.opt.Verbose = !p.cfg.Abbrev.in(t.Sys.Arch, t.Sys.NR)
-	st.raw = p.cfg.Raw.in(t.Sys.Arch, t.Sys.NR)
+	st.raw = t.Call == nil || p.cfg.Raw.in(t.Sys.Arch, t.Sys.NR)
 	st.staged = !p.cfg.Status.full()
 	p.fds.task(t)
 	o := st.out

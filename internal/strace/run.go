@@ -9,7 +9,6 @@ package strace
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"time"
@@ -48,7 +47,13 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 	}
 	p.early = p.shared.direct || !c.DecodeFDs.empty() || c.PIDs.in("comm") || len(c.Injections) > 0
 	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach) > 1)
-	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1}
+	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
+	switch c.Hex {
+	case 2:
+		p.opt.Escape = sysabi.EscapeAll
+	case 3:
+		p.opt.Escape = sysabi.EscapeNonASCII
+	}
 	if !c.DecodeFDs.empty() {
 		p.opt.FD = p.fds.append
 	}
@@ -78,12 +83,15 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 	close(stop)
 	<-flushed
 	p.shared.mu.Lock()
-	defer p.shared.mu.Unlock()
 	if p.sum != nil {
 		p.shared.b = p.sum.append(p.shared.b)
 	}
 	p.shared.flush()
-	return status, errors.Join(err, p.shared.err)
+	p.shared.mu.Unlock()
+	if p.shared.err != nil { // not the program's fault: its status counts
+		p.message("%v", p.shared.err)
+	}
+	return status, err
 }
 
 // Environment applies the changes of -E: VAR=VAL sets, VAR takes away.

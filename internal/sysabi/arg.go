@@ -81,6 +81,7 @@ type Arg struct {
 	whole  bool // KindEnumFlags: without a name for the enum, flags are not taken out of it
 	hexed  bool // KindBuffer: bytes that are no text, printed in hex
 	onIntr bool // filled only when a signal interrupts the call
+	remote bool // KindIovec: of another process
 	split  bool // KindOffset: two registers, low half first, where pointers have 4 bytes
 }
 
@@ -89,6 +90,13 @@ func (a Arg) at(reg int8) Arg { a.reg = reg + 1; return a }
 
 // wide says that flags are as wide as a register and not 32 bits.
 func (a Arg) wide() Arg { a.long = true; return a }
+
+// addresses says that a vector's buffers are another process's: only their
+// addresses are printed.
+func (a Arg) addresses() Arg { a.remote = true; return a }
+
+// length32 says that the length of a buffer is an int.
+func (a Arg) length32() Arg { a.n.from = fromArg; return a }
 
 // prefixed prints the argument's name before it.
 func (a Arg) prefixed() Arg { a.named = true; return a }

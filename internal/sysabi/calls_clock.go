@@ -13,7 +13,7 @@ var callsClock = []Call{
 	def("nanosleep", Clock, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
 	def("gettimeofday", Clock, structOut("tv", layoutTimeval), structOut("tz", layoutTimezone)),
 	def("settimeofday", Clock, structIn("tv", layoutTimeval), structIn("tz", layoutTimezone)),
-	def("time", Clock, structOut("tloc", layoutLong)).remark(timeRemark),
+	def("time", Clock, structOut("tloc", layoutTimeOf)).remark(timeRemark),
 	def("alarm", Clock, unum("seconds")),
 	def("getitimer", Clock, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
 	def("setitimer", Clock, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
@@ -71,6 +71,13 @@ var layoutTimex = &layout{208, 128, func(p *printer, b []byte) {
 	p.int(i32(b, 20*w))
 	p.str("}")
 }, true}
+
+var layoutTimeOf = &layout{8, 4, func(p *printer, b []byte) {
+	p.str("[")
+	p.int(p.slong(b, 0))
+	p.date(p.slong(b, 0), 0)
+	p.str("]")
+}, false}
 
 func timeRemark(p *printer) {
 	p.b = time.Unix(p.s.Ret, 0).UTC().AppendFormat(p.b, "2006-01-02T15:04:05+0000")

@@ -22,7 +22,7 @@ var callsCreds = []Call{
 	def("capset", Creds, structIn("hdrp", layoutCapHeader), structIn("datap", layoutCapData)),
 	def("landlock_create_ruleset", Desc, structIn("attr", layoutRuleset), size("size"), flags("flags", setLandlockCreate)).retFD().varies(rulesetArgs),
 	def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), hex("flags")),
-	def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), hex("flags")),
+	def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), flags("flags", setNoFlags)),
 	def("lsm_get_self_attr", Other, enum("attr", setLSMAttr), ptr("ctx"), ptr("size"), flags("flags", setLSMFlags)),
 	def("lsm_set_self_attr", Other, enum("attr", setLSMAttr), ptr("ctx"), unum("size"), hex("flags")),
 	def("lsm_list_modules", Other, ptr("ids"), ptr("size"), hex("flags")),

@@ -22,7 +22,7 @@ var callsDesc = []Call{
 	def("close_range", Desc, unum("first"), unum("last"), flags("flags", setCloseRange)),
 	def("dup", Desc, fdArg("oldfd")).retFD(),
 	def("dup2", Desc, fdArg("oldfd"), fdArg("newfd")).retFD(),
-	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setOpenFlagBits)).retFD(),
+	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setFileFlags)).retFD(),
 	def("pipe", Desc, structOut("pipefd", layoutPair)),
 	def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
 	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
@@ -38,7 +38,7 @@ var callsDesc = []Call{
 	def("fadvise64", Desc, fd, offset("offset"), size("len"), enum("advice", setAdvise)),
 	def("readahead", Desc, fd, offset("offset"), size("count")),
 	def("getdents", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents}, unum("count")),
-	def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, size("count")),
+	def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, unum("count")),
 	def("memfd_create", Desc, str("name"), flags("flags", setMemfd)).retFD(),
 	def("memfd_secret", Desc, flags("flags", setMemfdSecret)).retFD(),
 	def("eventfd", Desc, unum("initval")).retFD(),
@@ -46,10 +46,13 @@ var callsDesc = []Call{
 	def("userfaultfd", Desc, flags("flags", setUffd)).retFD(),
 	def("cachestat", Desc, fd, ptr("cstat_range"), ptr("cstat"), hex("flags")),
 	def("vhangup", Other),
-	def("lookup_dcookie", Other, long("cookie"), strOut("buf", 2), size("len")),
+	def("lookup_dcookie", Other, size("cookie"), strOut("buf", 2), size("len")),
 }
 
 // O_CLOEXEC, O_NONBLOCK, O_DIRECT without the access mode.
+// setFileFlags are open flags without an access mode.
+var setFileFlags = &Set{"O_???", setOpenFlags.Names}
+
 var setOpenFlagBits = &Set{"O_???", []Name{
 	{0x800, "O_NONBLOCK"}, {0x80, "O_EXCL"}, {0x4000, "O_DIRECT"}, {0x80000, "O_CLOEXEC"},
 }}

@@ -7,8 +7,8 @@ var callsIPC = []Call{
 	def("shmdt", IPC|Memory, ptr("shmaddr")),
 	def("shmctl", IPC, num("shmid"), enum("op", setShmctl), ptr("buf")),
 	def("semget", IPC, ipcKey, num("nsems"), enumFlags("semflg", 0o777, nil, setIPCGet)),
-	def("semop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops")),
-	def("semtimedop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops"), structIn("timeout", layoutTimespec)),
+	def("semop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops")),
+	def("semtimedop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops"), structIn("timeout", layoutTimespec)),
 	def("semctl", IPC, num("semid"), num("semnum"), enum("op", setSemctl), ptr("arg")),
 	def("msgget", IPC, ipcKey, enumFlags("msgflg", 0o777, nil, setIPCGet)),
 	def("msgsnd", IPC, num("msqid"), ptr("msgp"), size("msgsz"), flags("msgflg", setIPCFlags)),
@@ -67,7 +67,7 @@ var layoutSigevent = &layout{64, 64, func(p *printer, b []byte) {
 	if how := le32(rest, 4); how == 0 || how == 4 { // SIGEV_SIGNAL, SIGEV_THREAD_ID
 		p.str(SignalName(int(i32(rest, 0))))
 	} else {
-		p.int(i32(rest, 0))
+		p.uint(le32(rest, 0))
 	}
 	p.field("sigev_notify")
 	p.enum(setSigev, le32(rest, 4))

@@ -25,16 +25,16 @@ var callsProcess = []Call{
 	def("get_robust_list", Process, num("pid"), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
 	def("rseq", Process, hex("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
 	def("rseq_slice_yield", Process),
-	def("unshare", Process, flags("flags", setUnshare)),
+	def("unshare", Process, flags("flags", setUnshare).wide()),
 	def("setns", Desc|Process, fd, flags("nstype", setSetns)),
 	def("pidfd_open", Desc|Process, num("pid"), flags("flags", setPidfdOpen)).retFD(),
 	def("pidfd_getfd", Desc, fdArg("pidfd"), num("targetfd"), hex("flags")).retFD(),
 	def("pidfd_send_signal", Desc|Signal|Process, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
-	def("process_mrelease", Desc|Memory, fdArg("pidfd"), hex("flags")),
-	def("process_madvise", Desc|Memory, fdArg("pidfd"), ptr("iovec"), size("vlen"), enum("advice", setMadvise), hex("flags")),
+	def("process_mrelease", Desc|Memory, fdArg("pidfd"), flags("flags", setNoFlags)),
+	def("process_madvise", Desc|Memory, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
 	def("process_vm_readv", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
 	def("process_vm_writev", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
-	def("kcmp", Process, num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")),
+	def("kcmp", Process, num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
 	def("ptrace", Process, enum("op", setPtrace).wide(), num("pid"), hex("addr"), hex("data")).varies(ptraceArgs),
 	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
 	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
@@ -66,7 +66,7 @@ var callsProcess = []Call{
 	def("set_thread_area", Process, ptr("u_info")),
 	def("get_thread_area", Process, ptr("u_info")),
 	def("modify_ldt", Process, num("func"), ptr("ptr"), size("bytecount")),
-	def("ioperm", Process, size("from"), size("num"), num("turn_on")),
+	def("ioperm", Process, hex("from"), hex("num"), num("turn_on")),
 	def("iopl", Process, num("level")),
 }
 
@@ -251,7 +251,29 @@ var (
 	argsArchSet = []Arg{enum("op", setArchPrctl), hex("addr")}
 )
 
+var (
+	argsArchNone = []Arg{enum("op", setArchPrctl)}
+	argsKcmp     = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")}
+	argsKcmpFile = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
+	argsKcmpNone = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp)}
+)
+
+// kcmpArgs: KCMP_FILE compares descriptors, KCMP_EPOLL_TFD has a structure, the
+// other types take no numbers.
+func kcmpArgs(r *[6]uint64) []Arg {
+	switch t := uint32(r[2]); {
+	case t == 0:
+		return argsKcmpFile
+	case t < 7:
+		return argsKcmpNone
+	}
+	return argsKcmp
+}
+
 func archPrctlArgs(r *[6]uint64) []Arg {
+	if uint32(r[0]) == 0x1011 { // ARCH_GET_CPUID
+		return argsArchNone
+	}
 	if c := uint32(r[0]); c == 0x1003 || c == 0x1004 { // ARCH_GET_FS, ARCH_GET_GS
 		return argsArchGet
 	}

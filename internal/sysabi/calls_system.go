@@ -3,8 +3,8 @@ package sysabi
 // The machine as a whole.
 var callsSystem = []Call{
 	def("uname", Other, structOut("buf", layoutUtsname)),
-	def("sethostname", Other, bufIn("name", 1), size("len")),
-	def("setdomainname", Other, bufIn("name", 1), size("len")),
+	def("sethostname", Other, bufIn("name", 1).length32(), unum("len")),
+	def("setdomainname", Other, bufIn("name", 1).length32(), unum("len")),
 	def("sysinfo", Other, structOut("info", layoutSysinfo)),
 	def("syslog", Other, enum("type", setSyslog), ptr("bufp"), num("len")),
 	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),

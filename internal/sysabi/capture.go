@@ -115,6 +115,8 @@ func (k *capture) arg(arg *Arg, addr uint64) {
 			if enter {
 				k.read(addr, min(k.room(arg.n.v), maxStructs))
 			}
+		case !enter && !(failed && arg.dir == out) && arg.st != nil:
+			k.read(addr, min(k.transferred(arg), k.budget)) // entries of a directory
 		case !enter && !(failed && arg.dir == out):
 			k.data(addr, k.transferred(arg))
 		}

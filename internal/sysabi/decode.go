@@ -97,13 +97,18 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 	}
 	switch arg.kind {
 	case KindInt, KindFD, KindDirFD, KindSignal, KindID:
+		if arg.long {
+			break
+		}
 		v.Int, v.Uint = int64(int32(raw)), uint64(uint32(raw))
 	case KindFlags, KindEnum, KindEnumFlags:
 		if !arg.long {
 			v.Int, v.Uint = int64(int32(raw)), uint64(uint32(raw))
 		}
-	case KindUint, KindMode:
+	case KindUint:
 		v.Uint = uint64(uint32(raw))
+	case KindMode: // umode_t
+		v.Uint = uint64(uint16(raw))
 	case KindOffset:
 		if arg.split && d.Call.ptr == 4 && reg < 5 {
 			v.Uint = raw | s.Args[reg+1]<<32
@@ -169,7 +174,7 @@ func (d *Decoded) transferred(arg *Arg) int {
 		return int(min(n, maxStructs))
 	}
 	reg := d.s.Args[arg.n.v]
-	if d.Call.ptr == 4 {
+	if d.Call.ptr == 4 || arg.n.from == fromArg {
 		reg = uint64(uint32(reg))
 	}
 	n := int(min(reg, 1<<31-1))

@@ -37,12 +37,10 @@ func (p *printer) abbreviated() bool { return !p.opt.Verbose }
 var (
 	layoutLen  = &layout{4, 4, printInt, true} // socklen_t
 	layoutInt  = &layout{4, 4, printInt, false}
-	layoutI    = &layout{4, 4, func(p *printer, b []byte) { p.int(i32(b, 0)) }, false} // array element
 	layoutU    = &layout{4, 4, func(p *printer, b []byte) { p.uint(le32(b, 0)) }, false}
 	layoutUint = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.uint(le32(b, 0)); p.str("]") }, false}
 	layoutHex  = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.hex(le32(b, 0)); p.str("]") }, false}
 	layoutPtr  = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.ptr(p.long(b, 0)); p.str("]") }, false}
-	layoutAddr = &layout{8, 4, func(p *printer, b []byte) { p.ptr(p.long(b, 0)) }, false} // array element
 	layoutLong = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.int(p.slong(b, 0)); p.str("]") }, false}
 	layoutOff  = &layout{8, 8, func(p *printer, b []byte) { p.str("["); p.int(int64(le64(b, 0))); p.str("]") }, true}
 	layoutID   = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.uint(le32(b, 0)); p.str("]") }, false}
@@ -51,7 +49,6 @@ var (
 		p.str(WaitStatus(le32(b, 0)).String())
 		p.str("]")
 	}, false}
-	layoutByte = &layout{1, 1, func(p *printer, b []byte) { p.uint(uint64(b[0])) }, false}
 	layoutPair = &layout{8, 8, func(p *printer, b []byte) {
 		p.str("[")
 		p.int(i32(b, 0))
@@ -116,8 +113,16 @@ func (p *printer) time(sec, part int64, name string) {
 	p.str("{tv_sec=")
 	p.int(sec)
 	p.field(name)
-	p.int(part)
+	p.ulong(part)
 	p.str("}")
+}
+
+// ulong prints a word without its sign.
+func (p *printer) ulong(v int64) {
+	if p.c.ptr == 4 {
+		v = int64(uint32(v))
+	}
+	p.uint(uint64(v))
 }
 
 func printUtimens(p *printer, b []byte) { p.utimens(p.slong(b, 0), p.slong(b, 1)) }

@@ -217,7 +217,7 @@ var layoutOpenHow = &layout{24, 24, func(p *printer, b []byte) {
 
 // openFlags prints the access mode and the flags of open(2).
 func (p *printer) openFlags(v uint64) {
-	p.enum(setAccMode, v&3)
+	p.b = setAccMode.appendEnum(p.b, v&3)
 	set := setOpenFlags
 	if p.c.Arch == event.ArchAArch64 {
 		set = setOpenFlagsArm

@@ -144,3 +144,6 @@ func appendHex(b []byte, v uint64) []byte {
 	}
 	return strconv.AppendUint(append(b, "0x"...), v, 16)
 }
+
+// setNoFlags is for flags of which there are none yet.
+var setNoFlags = &Set{}

@@ -12,7 +12,9 @@ type Options struct {
 	StrLen  int  // bytes of a string, elements of an array; 32 when 0 (strace -s)
 	Verbose bool // structures in full (strace -v)
 	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
-	Column  int  // column of the result's "=" (strace -a); 0 puts it after one space
+	Escape  Escape
+	Style   Style
+	Column  int // column of the result's "=" (strace -a); 0 puts it after one space
 
 	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
 	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
@@ -135,18 +137,17 @@ type printer struct {
 	both       bool        // it was given and is filled; now the second time
 	failed     bool
 	unfinished bool
-	budget     int // bytes that vectors may still print, see memory.total
+	remote     bool // buffers are in another process
+	budget     int  // bytes that vectors may still print, see memory.total
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }
 
-func (p *printer) str(s string)           { p.b = append(p.b, s...) }
-func (p *printer) int(v int64)            { p.b = strconv.AppendInt(p.b, v, 10) }
-func (p *printer) uint(v uint64)          { p.b = strconv.AppendUint(p.b, v, 10) }
-func (p *printer) hex(v uint64)           { p.b = appendHex(p.b, v) }
-func (p *printer) ptr(v uint64)           { p.b = appendPtr(p.b, v) }
-func (p *printer) enum(s *Set, v uint64)  { p.b = s.appendEnum(p.b, v) }
-func (p *printer) flags(s *Set, v uint64) { p.b = s.appendFlags(p.b, v) }
+func (p *printer) str(s string)  { p.b = append(p.b, s...) }
+func (p *printer) int(v int64)   { p.b = strconv.AppendInt(p.b, v, 10) }
+func (p *printer) uint(v uint64) { p.b = strconv.AppendUint(p.b, v, 10) }
+func (p *printer) hex(v uint64)  { p.b = appendHex(p.b, v) }
+func (p *printer) ptr(v uint64)  { p.b = appendPtr(p.b, v) }
 
 // octal prints with a leading zero and at least width digits after it.
 func (p *printer) octal(v uint64, width int) {
@@ -195,7 +196,11 @@ func (p *printer) quote(data []byte, n, max int) {
 	if max > 0 && len(data) > max {
 		data, cut = data[:max], true
 	}
-	p.b = appendQuoted(p.b, data, p.opt.Hex)
+	if p.opt.Escape != EscapeOctal {
+		p.b = appendHexQuoted(p.b, data, p.opt.Escape)
+	} else {
+		p.b = appendQuoted(p.b, data, p.opt.Hex)
+	}
 	if cut && max > 0 {
 		p.str("...")
 	}
@@ -298,10 +303,15 @@ func (p *printer) value(v *Value) {
 			p.hexString(v.Data, v.Len)
 			return
 		}
+		if len(v.Data) < min(v.Len, p.opt.strLen()) {
+			p.ptr(v.Uint) // not all of it can be read
+			return
+		}
 		p.quote(v.Data, v.Len, p.opt.strLen())
 	case KindIovec:
-		p.budget = p.m.total()
+		p.budget, p.remote = p.m.total(), v.arg.remote
 		p.iovec(v.Uint, v.s.Args[v.arg.n.v], p.left(v), v.phase())
+		p.remote = false
 	case KindMessage:
 		p.budget = p.m.total()
 		p.message(v)
@@ -319,13 +329,13 @@ func (p *printer) value(v *Value) {
 	case KindFlags:
 		switch v.arg.set {
 		case setOpenFlags:
-			p.openFlags(v.Uint)
+			p.styled(v.Uint, func() { p.openFlags(v.Uint) })
 			return
 		case setFutexWakeOps:
-			p.wakeOp(v.Uint)
+			p.styled(v.Uint, func() { p.wakeOp(v.Uint) })
 			return
 		case setCloneFlags:
-			p.cloneFlags(v.Uint)
+			p.styled(v.Uint, func() { p.cloneFlags(v.Uint) })
 			return
 		}
 		p.flags(v.arg.set, v.Uint)
@@ -338,15 +348,15 @@ func (p *printer) value(v *Value) {
 		}
 		p.enum(v.arg.set, v.Uint)
 	case KindEnumFlags:
-		p.enumFlags(v)
+		p.styled(v.Uint, func() { p.enumFlags(v) })
 	case KindMode:
 		if v.arg.set != nil {
-			p.mode(v.Uint)
+			p.styledMode(v.Uint)
 		} else {
 			p.perm(v.Uint)
 		}
 	case KindSignal:
-		p.str(SignalName(int(v.Int)))
+		p.signal(v.Int)
 	case KindID:
 		if v.Int == -1 {
 			p.str("-1")
@@ -354,11 +364,11 @@ func (p *printer) value(v *Value) {
 			p.uint(v.Uint)
 		}
 	case KindDev:
-		p.dev(v.Uint)
+		p.dev(uint64(uint32(v.Uint)))
 	case KindStruct:
 		p.structure(v)
 	case KindSigset:
-		if !v.Captured || v.Truncated || v.arg.dir == out && (p.failed || p.unfinished) {
+		if !v.Captured || v.Truncated || v.Len != 8 || v.arg.dir == out && (p.failed || p.unfinished) {
 			p.ptr(v.Uint)
 			return
 		}
@@ -432,18 +442,22 @@ func (p *printer) text(v *Value) {
 		p.ptr(v.Uint)
 		return
 	}
-	if v.Kind == KindPath || v.arg.dir == out && v.arg.n.v == argNUL {
+	limit := p.opt.strLen()
+	switch {
+	case v.Kind == KindPath:
+		limit = maxPath
+	case v.arg.dir == out && v.arg.n.v == argNUL:
 		p.quote(v.Data, len(v.Data), 0)
-	} else {
-		p.quote(v.Data, len(v.Data), p.opt.strLen())
-		if v.Truncated && len(v.Data) <= p.opt.strLen() {
+		if v.Truncated {
 			p.str("...")
 		}
 		return
 	}
-	if v.Truncated {
-		p.str("...")
+	if v.Truncated && len(v.Data) <= limit {
+		p.ptr(v.Uint) // it runs into memory that can't be read
+		return
 	}
+	p.quote(v.Data, len(v.Data), limit)
 }
 
 func (p *printer) strings(v *Value) {
@@ -452,33 +466,10 @@ func (p *printer) strings(v *Value) {
 		return
 	}
 	if v.Name == "envp" && !p.opt.Verbose {
-		p.hex(v.Uint)
-		p.str(" /* ")
-		p.int(int64(len(v.Strings)))
-		if v.Truncated {
-			p.str("+")
-		}
-		if len(v.Strings) == 1 {
-			p.str(" var */")
-		} else {
-			p.str(" vars */")
-		}
+		p.variables(v)
 		return
 	}
-	p.str("[")
-	for i, s := range v.Strings {
-		p.sep(i)
-		if i >= p.opt.strLen() && !p.opt.Verbose {
-			p.str("...")
-			break
-		}
-		p.quote([]byte(s), len(s), p.opt.strLen())
-	}
-	if v.Truncated {
-		p.sep(len(v.Strings))
-		p.str("...")
-	}
-	p.str("]")
+	p.stringArray(v.Uint)
 }
 
 // perm prints permission bits: octal, with its leading zero three digits wide.

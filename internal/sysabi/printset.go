@@ -97,7 +97,9 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 		data, ok := p.m.read(base, int(min(take, uint64(p.budget))), event.Leave)
 		p.budget -= len(data)
 		switch {
-		case base != 0 && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
+		case p.remote:
+			p.ptr(base)
+		case base != 0 && uint64(len(data)) >= min(take, uint64(p.opt.strLen())) && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
 			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())
 		default:
 			p.ptr(base)

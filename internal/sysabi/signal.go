@@ -148,7 +148,9 @@ func (s Siginfo) append(b []byte) []byte {
 			b = append(b, SignalName(int(s.Status))...)
 		}
 		b = strconv.AppendInt(append(b, ", si_utime="...), s.UTime, 10)
+		b = ticks(b, s.UTime)
 		b = strconv.AppendInt(append(b, ", si_stime="...), s.STime, 10)
+		b = ticks(b, s.STime)
 	case s.Signo == sigSYS:
 		b = appendPtr(append(b, ", si_call_addr="...), s.Addr)
 		b = strconv.AppendUint(append(b, ", si_syscall="...), uint64(s.NR), 10)
@@ -160,6 +162,15 @@ func (s Siginfo) append(b []byte) []byte {
 		b = appendPtr(append(b, ", si_addr="...), s.Addr)
 	}
 	return append(b, '}')
+}
+
+// ticks prints clock ticks (USER_HZ, 100 a second) in seconds as a remark.
+func ticks(b []byte, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	b = strconv.AppendFloat(append(b, " /* "...), float64(n)/100, 'f', 2, 64)
+	return append(b, " s */"...)
 }
 
 func appendPtr(b []byte, v uint64) []byte {
