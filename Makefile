@@ -46,10 +46,10 @@ generated:
 # go's test cache: those tests depend on programs that the cache doesn't know. It
 # runs whatever became of the first.
 test:
-	@failed=0; set -x; \
+	@failed=0; \
 	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '$(NORACE)') || failed=1; \
 	$(GO) test -count=1 $$($(GO) list ./... | grep -E '$(NORACE)') || failed=1; \
-	{ set +x; } 2>/dev/null; exit $$failed
+	exit $$failed
 
 # Each fuzz target for FUZZTIME, one after the other.
 fuzz:

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,9 +65,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 			m["lost"] = append(list, fmt.Sprintf("%s: %d (%d bytes)", l.What, l.Count, l.Bytes))
 		}
 	}
-	for what, n := range t.Skipped {
+	for _, what := range slices.Sorted(maps.Keys(t.Skipped)) {
 		list, _ := kernel["lost"].([]string)
-		kernel["lost"] = append(list, fmt.Sprintf("%s: %d", what, n))
+		kernel["lost"] = append(list, fmt.Sprintf("%s: %d", what, t.Skipped[what]))
 	}
 	return by
 }
@@ -125,9 +126,12 @@ func program(t *timeline.Timeline, p *timeline.Process) string {
 }
 
 func peer(c *timeline.Conn) string {
-	s := c.Remote.String()
-	if c.Path != "" {
+	s := c.Inode
+	switch {
+	case c.Path != "":
 		s = c.Path
+	case c.Remote.IsValid():
+		s = c.Remote.String()
 	}
 	var by []string
 	if c.Name != "" {

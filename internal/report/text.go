@@ -124,8 +124,10 @@ func wrap(text string, room int) []string {
 			}
 			i += size
 		}
-		if cut < 0 {
-			break // one long word
+		if cut < 0 { // one long word
+			if cut = strings.IndexByte(text[1:], ' ') + 1; cut == 0 {
+				break
+			}
 		}
 		out = append(out, strings.TrimRight(text[:cut], " "))
 		text = strings.TrimLeft(text[cut:], " ")
