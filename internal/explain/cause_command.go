@@ -42,11 +42,18 @@ func (c *Case) spawnFailed() (Finding, bool) {
 	for _, t := range s.Tried {
 		f.Evidence = append(f.Evidence, Evidence{"kernel", c.T.Start, fmt.Sprintf("execve(%q) fails", t)})
 	}
+	f.describeExec(name, e)
+	for _, t := range s.Tried {
+		if !path.IsAbs(t) {
+			t = path.Join(c.T.Header.Cwd, t)
+		}
+		if c.describeFile(&f, t, e) {
+			return f, true
+		}
+	}
 	if strings.Contains(name, "/") {
-		f.describeExec(name, e)
 		return f, true
 	}
-	f.describeExec(name, e)
 	if e.Name() == "ENOENT" || e.Name() == "ENOTDIR" {
 		f.Why = fmt.Sprintf("%s is in none of the directories of PATH: %s.", name, c.T.Header.Path)
 		f.Facts = append(f.Facts, Fact{"PATH", c.T.Header.Path})
@@ -61,6 +68,12 @@ func (f *Finding) describeExec(name string, e sysabi.Errno) {
 		f.Cause = "command-not-found"
 		f.Title = fmt.Sprintf("the command %s was not found", name)
 		f.Why = fmt.Sprintf("There is no %s.", name)
+		if strings.HasSuffix(name, "\r") {
+			f.Title = fmt.Sprintf("the command %q was not found", name)
+			f.Why = fmt.Sprintf(`There is no %q. The carriage return (\r) is of a Windows line ending (CRLF) in the script that calls it.`, name)
+			f.Next = []string{`take the carriage returns out of the script: sed -i 's/\r$//' SCRIPT`}
+			break
+		}
 		f.Next = []string{"install the package that has " + path.Base(name) + " (`apt-file search bin/" + path.Base(name) + "`, `dnf provides " + path.Base(name) + "`), or correct the name or PATH"}
 	case "EACCES", "EPERM":
 		f.Cause = "exec-permission"
@@ -79,6 +92,71 @@ func (f *Finding) describeExec(name string, e sysabi.Errno) {
 	}
 }
 
+// describeFile fills in why a file that is there could not be executed, and
+// reports whether the recording has the file.
+func (c *Case) describeFile(f *Finding, name string, e sysabi.Errno) bool {
+	file := c.T.Files[name]
+	if file == nil {
+		return false
+	}
+	p := readProgram(file)
+	switch e.Name() {
+	case "ENOENT", "ENOTDIR":
+		if !p.script && !p.elf {
+			return false // it was made later
+		}
+		f.missingInterpreter(name, p)
+	case "ENOEXEC":
+		f.Facts = append(f.Facts, Fact{"path", name}, Fact{"format", p.is})
+		f.Title = fmt.Sprintf("%s is %s: it can't be executed here", name, p.is)
+		f.Why = fmt.Sprintf("execve() of %s failed with ENOEXEC (%s).", name, e.Text())
+		if m := c.T.Header.Machine; p.elf && machines[p.machine] != m && m != "" {
+			f.Why += fmt.Sprintf(" This machine is %s.", m)
+			f.Next = []string{"get the build for " + m + ", or run it under `qemu-user`"}
+		} else if p.text && file.Size > 0 {
+			f.Next = []string{"give the file a first line that names its interpreter, e.g. #!/bin/sh, without anything before it"}
+		}
+	default:
+		return false // permissions: describeExec and the file's mode say it
+	}
+	return true
+}
+
+// missingInterpreter: execve(2) gives ENOENT also when the file is there and
+// what is to run it is not.
+func (f *Finding) missingInterpreter(name string, p program) {
+	f.Cause = "interpreter-missing"
+	f.Facts = append(f.Facts, Fact{"path", name}, Fact{"interpreter", p.interpreter})
+	names := "its first line names"
+	if p.elf {
+		names = "it asks for"
+	}
+	if p.interpreter == "" {
+		f.Title = fmt.Sprintf("%s is there, but the interpreter that %s is not", name, names)
+	} else {
+		f.Title = fmt.Sprintf("%s is there, but the interpreter %q that %s is not", name, p.interpreter, names)
+	}
+	f.Why = fmt.Sprintf("execve() of %s failed with ENOENT although the file exists.", name)
+	show := strings.ReplaceAll(name, "'", `'\''`)
+	switch {
+	case strings.HasSuffix(p.interpreter, "\r"):
+		f.Why += ` Its first line ends in a carriage return (\r, shown by some as ^M): a Windows line ending (CRLF), which counts as part of the interpreter's name.`
+		f.Next = []string{fmt.Sprintf(`take the carriage returns out: sed -i 's/\r$//' '%s' (and keep git from putting them in: "* text=auto" and "*.sh eol=lf" in .gitattributes)`, show)}
+	case p.elf && p.interpreter == "":
+		f.Why += fmt.Sprintf(" It is %s; the name of its loader lies behind the part of it that was recorded.", p.is)
+		f.Next = []string{"`readelf -l '" + show + "'` shows the loader that it asks for"}
+	case p.elf:
+		f.Why += fmt.Sprintf(" It is %s, and its loader is not installed.", p.is)
+		hint := "install the C library that has " + p.interpreter + ", or get a build for this system"
+		if strings.Contains(p.interpreter, "ld-musl") {
+			hint = "it was built for musl (Alpine): install musl, or get the build for glibc"
+		}
+		f.Next = []string{hint}
+	default:
+		f.Next = []string{"install what has " + p.interpreter + ", or correct the first line (`command -v " + path.Base(p.interpreter) + "` shows where it is)"}
+	}
+}
+
 // shellMiss: a shell looked a command up along PATH, found it nowhere, and went
 // on with (or ended with) status 127. Shells look with stat(2) or access(2), so
 // that often no execve is seen at all.
@@ -87,6 +165,7 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 		return Finding{}, false
 	}
 	tried := map[string][]*timeline.Call{}
+	there := map[string]bool{} // execFailed knows more of these
 	var last string
 	for _, call := range p.Calls {
 		if !lookup(call) || call.Path == "" {
@@ -94,8 +173,12 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 		}
 		b := path.Base(call.Path)
 		dir := path.Dir(call.Path)
-		if !slices.Contains(strings.Split(c.T.Header.Path, ":"), dir) && call.Name() != "execve" {
+		inPath := slices.Contains(strings.Split(c.T.Header.Path, ":"), dir)
+		if !inPath && (call.Name() != "execve" || c.explicit(call)) {
 			continue
+		}
+		if c.T.Files[call.Path] != nil || p.Name() == "env" && strings.HasSuffix(b, "\r") {
+			there[b] = true
 		}
 		if call.Raw.Ret < 0 {
 			tried[b] = append(tried[b], call)
@@ -117,12 +200,14 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 		name = last
 	}
 	calls := tried[name]
-	if name == "" || len(calls) == 0 {
+	if name == "" || len(calls) == 0 || there[name] {
 		return Finding{}, false
 	}
 	f := Finding{Proc: p, Side: Local, Facts: []Fact{{"command", name}, {"PATH", c.T.Header.Path}}}
 	f.describeExec(name, sysabi.Errno(2))
-	f.Why = fmt.Sprintf("%s looked for %s in every directory of PATH (%s) and found it in none.", p.Name(), name, c.T.Header.Path)
+	if !strings.HasSuffix(name, "\r") {
+		f.Why = fmt.Sprintf("%s looked for %s in every directory of PATH (%s) and found it in none.", p.Name(), name, c.T.Header.Path)
+	}
 	if l := c.said(name+": not found", name+": command not found", name); l != nil {
 		f.Links = append(f.Links, Link{"said", l.Text, wSaid})
 	}
@@ -133,6 +218,13 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 		f.Evidence = append(f.Evidence, callEvidence(call))
 	}
 	return f, len(f.Links) > 0
+}
+
+// explicit reports whether an execve was given a path by whoever wanted the
+// program, instead of one made from a directory of PATH.
+func (c *Case) explicit(call *timeline.Call) bool {
+	given, _ := call.Decode().Path()
+	return !path.IsAbs(given) || c.saidAfter(call, given+": not found", given+": No such file") != nil
 }
 
 func lookup(call *timeline.Call) bool {
@@ -165,6 +257,11 @@ func (c *Case) execFailed(p *timeline.Process) (Finding, bool) {
 			call = m
 		}
 	}
+	for _, m := range miss { // of the paths tried, the one that is there
+		if c.T.Files[m.Path] != nil {
+			call = m
+		}
+	}
 	name := call.Path
 	if len(miss) > 1 && call.Errno().Name() == "ENOENT" {
 		name = path.Base(name)
@@ -175,7 +272,14 @@ func (c *Case) execFailed(p *timeline.Process) (Finding, bool) {
 		f.Why = fmt.Sprintf("%s tried %d paths for %s; none exists.", p.Name(), len(miss), name)
 		f.Facts = append(f.Facts, Fact{"PATH", c.T.Header.Path})
 	}
-	if f.Cause == "command-not-found" && c.exists(call.Path) {
+	if c.describeFile(&f, call.Path, call.Errno()) {
+		if call.Errno().Name() == "ENOEXEC" && c.ranAsScript(call) {
+			return Finding{}, false
+		}
+	} else if script := carriageReturn(p, call); script != "" {
+		f.missingInterpreter(script, program{script: true, interpreter: path.Base(call.Path)})
+		f.Why = fmt.Sprintf("%s was told to find %q along PATH.", p.Name(), path.Base(call.Path)) + strings.TrimPrefix(f.Why, fmt.Sprintf("execve() of %s failed with ENOENT although the file exists.", script))
+	} else if f.Cause == "command-not-found" && c.exists(call.Path) {
 		f.Cause = "interpreter-missing"
 		f.Title = fmt.Sprintf("%s is there, but its interpreter is not", call.Path)
 		f.Why = fmt.Sprintf("execve() of %s failed with ENOENT although the file exists: the interpreter that its first line names does not.", call.Path)
@@ -195,6 +299,31 @@ func (c *Case) execFailed(p *timeline.Process) (Finding, bool) {
 		f.Evidence = append(f.Evidence, callEvidence(m))
 	}
 	return f, true
+}
+
+// carriageReturn is the script whose first line gave env(1) a name that ends in
+// a carriage return, "" when there is none.
+func carriageReturn(p *timeline.Process, call *timeline.Call) string {
+	if !strings.HasSuffix(call.Path, "\r") || p.Name() != "env" {
+		return ""
+	}
+	for i, a := range p.Argv {
+		if strings.HasSuffix(a, "\r") && i+1 < len(p.Argv) {
+			if script := p.Argv[i+1]; path.IsAbs(script) {
+				return path.Clean(script)
+			}
+			return path.Join(p.Cwd, p.Argv[i+1])
+		}
+	}
+	return ""
+}
+
+// ranAsScript reports whether a shell took a text file that the kernel didn't
+// want to execute for a script of its own, as POSIX has it.
+func (c *Case) ranAsScript(call *timeline.Call) bool {
+	return readProgram(c.T.Files[call.Path]).text && slices.ContainsFunc(call.Proc.Calls, func(o *timeline.Call) bool {
+		return o.Enter > call.Enter && o.Raw.Ret >= 0 && (opens(o) && o.Path == call.Path || o.Name() == "execve")
+	})
 }
 
 // exists reports whether the run saw the path succeed in a call.

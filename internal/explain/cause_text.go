@@ -74,7 +74,8 @@ var envMissing = Cause{
 		var out []Finding
 		for e, l := range c.final {
 			o := e.Origin()
-			if !e.Is("KeyError") || !strings.HasSuffix(o.File, "/os.py") || !strings.HasSuffix(o.Func, "__getitem__") {
+			frozen := o.File == "<frozen os>" // since 3.11
+			if !e.Is("KeyError") || !frozen && !strings.HasSuffix(o.File, "/os.py") || !strings.HasSuffix(o.Func, "__getitem__") {
 				continue // os.environ is the mapping of os.py
 			}
 			name := strings.Trim(e.Text, "'\"")
