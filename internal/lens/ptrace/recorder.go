@@ -6,7 +6,9 @@
 // It follows every process and thread that descends from the target from their
 // first call on, tells what descriptors are, and looks at what lies unread in a
 // socket when it is closed or fails. It interprets nothing beyond what it needs
-// for that, and it changes nothing that the program does. What it can't hide:
+// for that, and it changes nothing that the program does, but for one thing that
+// must be asked for: Options.Env gives Python interpreters back what `env -i` and
+// the like took from them (restore.go). What it can't hide:
 // the program can't be traced by another (ptrace gives EPERM), set-uid bits have
 // no effect without CAP_SYS_PTRACE, and /proc/PID/status names a tracer.
 //
