@@ -68,7 +68,7 @@ func locksOn(text string, dev, ino uint64) []lockLine {
 			continue
 		}
 		pid, err := strconv.ParseInt(f[4], 10, 32)
-		if err != nil || f[2] == "LEASE" {
+		if err != nil || f[1] == "LEASE" {
 			continue
 		}
 		l := lockLine{int32(pid), strings.Join(f[1:], " ")}

@@ -3,7 +3,7 @@
 # as root: env -i moment.sh CULPRIT. What a name promises is checked by the test.
 set -u
 C=${1:?path of culprit}; W=/tmp/cases
-clean(){ grep -v '"kind":"file"' | sed -E '1s/"host":"[^"]*"/"host":"host"/; 1s/"kernel":"[^"]*"/"kernel":"6.18.0"/; s|/root|/home|g'; }
+clean(){ grep -v '"kind":"file"' | sed -E '1s/"host":"[^"]*"/"host":"host"/; 1s/"kernel":"[^"]*"/"kernel":"6.18.0"/; s|/ro[o]t|/home|g'; }
  rm -rf $W; mkdir -p $W/run; cd $W/run; export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C HOME=/tmp/cases/home PWD=/tmp/cases/run
 unset PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE OLDPWD
 rec(){ n=$1; shift; $C run -q -o $W/$n.pcapng "$@" >/dev/null 2>$W/$n.err </dev/null; $C debug events $W/$n.pcapng | clean | gzip -9n > $W/$n.events.gz; printf '%-45s %6d %s\n' $n $(stat -c%s $W/$n.events.gz) "$($C explain $W/$n.pcapng 2>&1 | head -1)"; }
