@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"culprit/internal/lens"
+	"culprit/internal/lens/ebpf"
 	"culprit/internal/lens/ptrace"
 	"culprit/internal/lens/python"
 )
@@ -24,6 +25,7 @@ func doctorCommand() *cobra.Command {
 				err  error
 			}{
 				{"kernel lens by seccomp and ptrace", ptrace.New(ptrace.Options{}).Probe()},
+				{"kernel lens by eBPF", ebpf.New(ebpf.Options{}).Probe()},
 				{"code lens, Python agent", (&python.Lens{}).Probe()},
 			} {
 				var u *lens.Unavailable

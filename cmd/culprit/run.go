@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,12 +68,8 @@ var errRecorderDied = errors.New("the recorder ended early")
 // run records and explains one command. extra are NAME=VALUE additions to its
 // environment.
 func run(command, extra []string, f runFlags) error {
-	switch f.backend {
-	case "auto", "ptrace":
-	case "ebpf":
-		return usagef("--backend ebpf is not there yet: use ptrace or auto")
-	default:
-		return usagef("--backend %q: it is auto, ebpf or ptrace", f.backend)
+	if !slices.Contains(record.Backends, f.backend) {
+		return usagef("--backend %q: it is one of %s", f.backend, strings.Join(record.Backends, ", "))
 	}
 	if f.maxStream < 0 || f.snaplen < 0 || f.timeout < 0 {
 		return usagef("--max-stream, --snaplen and --timeout can't be negative")
@@ -96,7 +93,7 @@ func run(command, extra []string, f runFlags) error {
 	}
 	r, err := startRecorder(record.Config{
 		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
-		NoInject: f.noInject, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen,
+		NoInject: f.noInject, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen,
 	})
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ lens/tracer -> launch  it starts a process and makes it call execve under the tr
 lens/ptrace -> launch  its probe starts a process of its own to try the filter on
 sysabi -> event        it says how event.Syscall's memory is read; event knows no system call
 record -> launch       a run starts its target through it
+record -> lens/ebpf    a run chooses among the kernel lenses
 record -> lens/ptrace  a run chooses among the kernel lenses
 record -> lens/python  a run puts the agent into the target's environment
 record -> lens/python/remote  a run reads the stacks of programs that hang

@@ -19,7 +19,6 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/launch"
 	"culprit/internal/lens"
-	"culprit/internal/lens/ptrace"
 	"culprit/internal/lens/python"
 )
 
@@ -32,6 +31,7 @@ type Config struct {
 	Culprit   string        // version
 	Timeout   time.Duration // 0: none
 	NoInject  bool          // no agent, no key log
+	Backend   string        // one of Backends; "" is "auto"
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
 }
@@ -74,6 +74,10 @@ func Run(ctx context.Context, cfg Config, w Watcher) (Result, error) {
 }
 
 func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, error) {
+	kernel, err := backend(cfg, w)
+	if err != nil {
+		return Result{}, err
+	}
 	dir, err := os.MkdirTemp("", "culprit-")
 	if err != nil {
 		return Result{}, fmt.Errorf("making the run's private directory: %w", err)
@@ -111,9 +115,6 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		w.Started(pid)
 	}
 
-	kernel := ptrace.New(ptrace.Options{
-		MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped, Env: ofPython(added),
-	})
 	target := lens.Target{PID: pid, Dir: dir}
 
 	// The code lens and the key log outlive the program by one last look.
@@ -140,7 +141,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 
 	res := Result{Started: true, Timeout: timedOut, Remaining: kernel.Remaining()}
 	if timedOut {
-		end(kernel, res.Remaining)
+		end(kernel)
 		res.Remaining = kernel.Remaining()
 	}
 	sideDone()
@@ -153,26 +154,24 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	}
 	put(sink, &event.End{Status: uint32(res.Status), Timeout: timedOut})
 	if len(res.Remaining) > 0 {
-		res.Tail = kernel.Tail
+		if t, ok := kernel.(tailer); ok {
+			res.Tail = t.Tail
+		}
 	}
 	return res, err
 }
 
 // end terminates what is left of a run whose time is over.
-func end(kernel *ptrace.Recorder, pids []int) {
-	for _, pid := range pids {
+func end(kernel kernelLens) {
+	for _, pid := range kernel.Remaining() {
 		_ = unix.Kill(pid, unix.SIGTERM)
 		_ = unix.Kill(pid, unix.SIGCONT)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), killDelay)
-	kernel.Tail(ctx)
-	cancel()
+	settle(kernel, killDelay)
 	for _, pid := range kernel.Remaining() {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	ctx, cancel = context.WithTimeout(context.Background(), killDelay)
-	kernel.Tail(ctx)
-	cancel()
+	settle(kernel, killDelay)
 }
 
 func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Body: body}) }
@@ -181,7 +180,7 @@ func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Bod
 func header(s lens.Sink, cfg Config, env, added []string) {
 	h := &event.Header{
 		Culprit: cfg.Culprit, Command: cfg.Command, Path: value(env, "PATH"),
-		UID: uint32(os.Geteuid()), Backend: "ptrace", Added: added,
+		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added,
 	}
 	h.Cwd, _ = os.Getwd()
 	var u unix.Utsname

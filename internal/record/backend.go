@@ -1,0 +1,70 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/lens"
+	"culprit/internal/lens/ebpf"
+	"culprit/internal/lens/ptrace"
+)
+
+// kernelLens is what a run needs of a kernel recorder beyond lens.Lens.
+type kernelLens interface {
+	lens.Lens
+	Status() (unix.WaitStatus, bool) // of the command, once it ended
+	Remaining() []int                // processes that outlived the recording
+}
+
+// tailer is a recorder whose program can't run without it (ADR 0002).
+type tailer interface{ Tail(context.Context) }
+
+// Backends are the kernel recorders by name. "auto" is ptrace: it needs no right
+// and starts at once, where loading eBPF takes a quarter of a second; the eBPF
+// recorder pays for programs that make very many calls.
+var Backends = []string{"auto", "ptrace", "ebpf"}
+
+func backend(cfg Config, w Watcher) (kernelLens, error) {
+	switch cfg.Backend {
+	case "", "auto", "ptrace":
+		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped}), nil
+	case "ebpf":
+		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped})
+		if err := r.Probe(); err != nil {
+			return nil, fmt.Errorf("the eBPF recorder can't be used here: %w", err)
+		}
+		return r, nil
+	}
+	return nil, fmt.Errorf("there is no kernel recorder %q: it is one of %v", cfg.Backend, Backends)
+}
+
+// settle waits, no longer than d, until the processes that outlived the
+// recording are gone.
+func settle(k kernelLens, d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if t, ok := k.(tailer); ok {
+		t.Tail(ctx)
+		return
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for len(k.Remaining()) > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// backendName is how the recording names its recorder.
+func backendName(cfg Config) string {
+	if cfg.Backend == "ebpf" {
+		return "ebpf"
+	}
+	return "ptrace"
+}
