@@ -1,0 +1,465 @@
+"""The runs that are recorded. A name is CAUSE.VARIANT: the verdict that the run
+must get, and what is special about it. A near miss of a cause is a case of
+another cause in which the trouble is there and harmless.
+"""
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Case:
+    argv: list
+    files: dict = field(default_factory=dict)
+    env: dict = field(default_factory=dict)
+    flags: list = field(default_factory=list)  # of culprit run
+    before: str = ""  # shell, ahead of the recording
+    after: str = ""
+    resolv: str = ""  # /etc/resolv.conf for this case
+    user: bool = False  # run as nobody
+
+
+PY, PY38, PY313 = "/usr/bin/python3", "/opt/python3.8/bin/python3.8", "/opt/python3.13/bin/python3.13"
+CA = "/etc/ssl/certs/ca-certificates.crt"
+WEB = "http://localhost:8080"
+NO_INJECT = ["--no-inject"]
+
+
+def sh(script, **more):
+    return Case(["sh", "job.sh"], {"job.sh": script + "\n"}, **more)
+
+
+def py(source, python=PY, *args, files=None, **more):
+    return Case([python, "job.py", *args], {"job.py": source.lstrip("\n"), **(files or {})}, **more)
+
+
+def curl(*args, **more):
+    return Case(["curl", "-s", *args], **more)
+
+
+UPLOAD = """
+import http.client
+import socket
+import ssl
+import sys
+
+
+class UploadError(Exception):
+    pass
+
+
+def connect(url):
+    scheme, _, host = url.partition("://")
+    if scheme == "https":
+        return http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile="%s"))
+    return http.client.HTTPConnection(host)
+
+
+def upload(url):
+    c = connect(url)
+    try:
+        c.putrequest("POST", "/api/asciicasts")
+        c.putheader("Content-Length", "12444474")
+        c.endheaders()
+        for _ in range(12444474 // 4096 + 1):
+            c.send(bytes(4096))
+        return c.getresponse().status
+    except OSError as e:
+        raise UploadError("connection failed") from None
+
+
+try:
+    upload(sys.argv[1])
+except UploadError as e:
+    print("upload failed, retry later:", e, file=sys.stderr)
+    sys.exit(1)
+""" % CA
+
+FETCH = """
+import sys
+import urllib.request
+
+try:
+    with urllib.request.urlopen(sys.argv[1], timeout=20) as answer:
+        answer.read()
+except Exception:
+    print("update check failed", file=sys.stderr)
+    sys.exit(3)
+"""
+
+# The same without urllib: a quarter of the recording.
+TALK = """
+import socket
+import sys
+
+def fetch(port):
+    with socket.create_connection(("localhost", port)) as s:
+        s.sendall(b"GET /status/%s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n" % sys.argv[2].encode())
+        return s.recv(1000)
+
+try:
+    fetch(int(sys.argv[1]))
+except OSError:
+    sys.exit(3)
+"""
+
+UNIX = """
+import socket
+import sys
+s = socket.socket(socket.AF_UNIX)
+try:
+    s.connect(sys.argv[1])
+except OSError:
+    sys.exit("daemon is not there")
+"""
+
+HANDSHAKE = """
+import socket
+import ssl
+import sys
+
+try:
+    with socket.create_connection(("localhost", int(sys.argv[1]))) as s:
+        ssl.create_default_context(cafile="%s").wrap_socket(s, server_hostname="localhost")
+except Exception:
+    print("mirror is not usable", file=sys.stderr)
+    sys.exit(3)
+""" % CA
+
+DIVIDE = """
+def share(total, people):
+    return total / people
+
+def main():
+    print(share(100, 0))
+
+main()
+"""
+
+SWALLOW = """
+import sys
+
+def export(row):
+    return row["customer_id"]
+
+def main():
+    try:
+        export({"id": 7})
+    except Exception:
+        print("nothing exported")
+        return 1
+    return 0
+
+sys.exit(main())
+"""
+
+CRASH = """#include <stdio.h>
+int main(void) {
+	puts("filling");
+	fflush(stdout);
+	*(volatile int *)12 = 7;
+}
+"""
+
+CASES = {
+    # HTTP
+    "http-body-too-large.python3.8": py(UPLOAD, PY38, "http://localhost:8413"),
+    "http-body-too-large.tls": py(UPLOAD, PY, "https://localhost:8443"),
+    "http-body-too-large.no-inject": py(UPLOAD, PY, "http://localhost:8413", flags=NO_INJECT),
+    "http-body-too-large.curl": sh('curl -sf -H Expect: -F asciicast=@cast http://localhost:8413/api/asciicasts || { echo "backup: upload failed" >&2; exit 1; }',
+                                   before="head -c 12444474 /dev/zero > cast"),
+    # Without keys the answer can't be read, so that the broken connection is all there is.
+    "connection-reset.tls-upload-no-inject": py(UPLOAD, PY, "https://localhost:8443", flags=NO_INJECT),
+    "http-unauthorized.curl": curl("-f", WEB + "/status/401"),
+    "http-unauthorized.curl-tls": curl("-f", "--cacert", CA, "https://localhost:8444/status/401"),
+    "http-forbidden.wget": Case(["wget", "-q", "-O", "page", WEB + "/status/403"]),
+    "http-forbidden.no-inject": py(FETCH, PY, WEB + "/status/403", flags=NO_INJECT),
+    "http-not-found.script": sh(f'curl -sf {WEB}/status/404 > settings || {{ echo "configure: no usable board" >&2; exit 2; }}'),
+    "http-not-found.python3.13": py(FETCH, PY313, WEB + "/status/404"),
+    "http-server-error.curl": curl("-f", WEB + "/status/500"),
+    "http-server-error.unavailable": curl("-f", WEB + "/status/503"),
+    "http-gateway-error.curl": curl("-f", WEB + "/status/502"),
+    "http-rate-limited.curl": curl("-f", WEB + "/status/429"),
+    "http-method-not-allowed.curl": curl("-f", "-X", "PUT", "-d", "x", WEB + "/status/405"),
+    "http-bad-request.curl": curl("-f", WEB + "/status/422"),
+    "http-proxy-auth.curl": curl("-f", "http://good.example.test/x", env={"http_proxy": WEB}),
+    "http-truncated-body.curl": curl("-o", "half.gz", WEB + "/half"),
+    "http-unexpected-content.python": py("""
+import json
+import urllib.request
+
+def boards():
+    return json.load(urllib.request.urlopen("http://localhost:8080/session"))
+
+print(boards())
+"""),
+    # near misses: the refusal is there, and the run failed for something else
+    "python-exception.after-404": py("""
+import http.client
+
+def fetch(path):
+    c = http.client.HTTPConnection("localhost", 8080)
+    c.request("GET", path)
+    answer = c.getresponse()
+    return answer.read() if answer.status == 200 else b""
+
+def main():
+    text = fetch("/status/404") or fetch("/ok")
+    with open("copy.txt", "wb") as f:
+        f.write(text)
+    return int(text)
+
+main()
+"""),
+    "file-missing.after-503-retried": sh(f"for i in 1 2 3; do curl -sf {WEB}/flaky/a > a && break; done\ncat a etc/table.csv"),
+    "file-missing.after-401-answered": sh(f"curl -sf --anyauth -u me:open {WEB}/auth/x > got && cat got etc/table.csv"),
+    "file-missing.after-413-retried": sh("head -c 300000 /dev/zero > cast; head -c 3000 cast > less\n"
+                                         f"curl -sf -H Expect: -F a=@cast http://localhost:8413/a || curl -sf -F a=@less {WEB}/ok > a\ncat a etc/table.csv"),
+    # connections
+    "connection-refused.curl": curl("http://localhost:9/"),
+    "connection-refused.python": py(TALK, PY, "9", "200"),
+    "connection-refused.no-inject": py(TALK, PY, "9", "200", flags=NO_INJECT),
+    "connection-refused.unix-python": py(UNIX, PY, "idle.sock"),
+    "connection-refused.unix": curl("--unix-socket", "idle.sock", "http://localhost/"),
+    "http-not-found.happy-eyeballs": curl("-f", WEB + "/status/404"),
+    "connect-timeout.curl": curl("http://127.0.0.1:8099/"),
+    "network-unreachable.curl": curl("http://192.0.2.7/"),
+    "unix-socket-missing.python": py(UNIX, PY, "run/app.sock"),
+    "unix-socket-missing.curl": curl("--unix-socket", "run/app.sock", "http://localhost/"),
+    "proxy-unreachable.script": sh("http_proxy=http://localhost:9 curl -sf http://good.example.test/"),
+    "proxy-unreachable.curl": curl("http://good.example.test/", env={"http_proxy": "http://localhost:9"}),
+    "connection-reset.curl": curl("http://localhost:8022/feed"),
+    "connection-reset.python": py(TALK, PY, "8022", "200"),
+    "connection-reset.no-inject": py(TALK, PY, "8022", "200", flags=NO_INJECT),
+    "connection-closed-early.curl": curl("http://localhost:8023/feed"),
+    "connection-closed-early.words": py("""
+import socket
+import sys
+s = socket.create_connection(("localhost", 8025))
+text = b""
+while b"220 ready" not in text:
+    more = s.recv(100)
+    if not more:
+        sys.exit(4)
+    text += more
+"""),
+    "file-missing.after-reset-retried": sh(f"curl -s http://localhost:8022/x > x || curl -s {WEB}/ok > x\ncat x etc/table.csv"),
+    # names
+    "dns-name-not-found.curl": curl("http://registry.acme.invalid/v2/"),
+    "dns-name-not-found.python": py("""
+import socket
+import sys
+try:
+    socket.getaddrinfo("registry.acme.invalid", 443)
+except OSError:
+    sys.exit("registry: try again")
+"""),
+    "dns-name-not-found.getent": Case(["getent", "ahosts", "registry.acme.invalid"]),
+    "dns-server-failure.curl": curl("http://broken.acme.invalid/"),
+    "dns-no-server.curl": curl("http://registry.acme.invalid/", resolv="nameserver 127.0.0.2\noptions timeout:1 attempts:1\n"),
+    "dns-timeout.curl": curl("http://silent.acme.invalid/"),
+    "http-not-found.search-domain": curl("-f", "http://www:8080/status/404",
+                                         resolv="search corp.invalid example.test\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n"),
+    # TLS
+    "tls-cert-expired.curl": curl("--cacert", CA, "https://localhost:8445/ok"),
+    "tls-cert-expired.python": py(HANDSHAKE, PY, "8445"),
+    "tls-cert-expired.tls1.2-no-inject": curl("--cacert", CA, "--tls-max", "1.2", "https://localhost:8445/ok", flags=NO_INJECT),
+    "tls-cert-untrusted.curl": curl("--cacert", CA, "https://localhost:8446/ok"),
+    "tls-cert-untrusted.python3.13": py(HANDSHAKE, PY313, "8446"),
+    "tls-cert-untrusted.wget": Case(["wget", "-q", "--ca-certificate=" + CA, "-O", "feed", "https://localhost:8446/ok"]),
+    "tls-cert-untrusted.tls1.2-no-inject": curl("--cacert", CA, "--tls-max", "1.2", "https://localhost:8446/ok", flags=NO_INJECT),
+    "tls-hostname-mismatch.curl": curl("--cacert", CA, "https://localhost:8447/ok"),
+    "tls-hostname-mismatch.python": py(HANDSHAKE, PY, "8447"),
+    "tls-hostname-mismatch.tls1.2-no-inject": curl("--cacert", CA, "--tls-max", "1.2", "https://localhost:8447/ok", flags=NO_INJECT),
+    "tls-cert-not-yet-valid.curl": curl("--cacert", CA, "https://localhost:8449/ok"),
+    "tls-version-mismatch.curl": curl("--cacert", CA, "--tls-max", "1.2", "https://localhost:8448/ok"),
+    "tls-cipher-mismatch.curl": curl("--cacert", CA, "--tls-max", "1.2", "--ciphers", "ECDHE-ECDSA-CHACHA20-POLY1305", "https://localhost:8450/ok"),
+    "tls-client-cert-required.tls1.2": curl("--cacert", CA, "https://localhost:8451/ok"),
+    "tls-client-cert-required.curl": curl("--cacert", CA, "https://localhost:8452/ok"),
+    "tls-alert.curl": curl("--cacert", CA, "https://localhost:8453/ok"),
+    "tls-to-plaintext-port.ssh-like": curl("--cacert", CA, "https://localhost:8026/ok"),
+    "tls-to-plaintext-port.curl": curl("--cacert", CA, "https://localhost:8080/ok"),
+    # TLS 1.3 hides the certificate from those who have no keys.
+    "unknown.cert-expired-no-inject": curl("--cacert", CA, "https://localhost:8445/ok", flags=NO_INJECT),
+    # The certificate was not even checked: what failed is the request.
+    "http-not-found.expired-but-insecure": curl("-fk", "https://localhost:8445/status/404"),
+    "file-missing.after-expired-mirror": sh(f"for p in 8445 8444; do curl -sf --cacert {CA} https://localhost:$p/ok > got && break; done\ncat got etc/table.csv"),
+    # files
+    "file-missing.cat": Case(["cat", "etc/app.conf"]),
+    "file-missing.python": py("""
+import sys
+try:
+    conf = open("etc/app.json").read()
+except OSError:
+    sys.exit("app: not configured")
+"""),
+    "file-missing.python3.8": py("open('etc/app.json')\n", PY38),
+    "file-missing.redirect": sh("date > out/today.txt 2>/dev/null || exit 9"),
+    "file-missing.no-inject": py("import sys\ntry:\n    open('etc/app.json')\nexcept OSError:\n    sys.exit('app: not configured')\n", flags=NO_INJECT),
+    "file-permission.cat": Case(["cat", "keys/api.key"], {"keys/api.key": "secret\n"}, before="chmod 600 keys/api.key", user=True),
+    "file-permission.python": py("""
+import sys
+try:
+    key = open("keys/api.key").read()
+except Exception:
+    sys.exit("sign: bad key")
+""", files={"keys/api.key": "secret\n"}, before="chmod 600 keys/api.key", user=True),
+    "not-a-directory.cat": Case(["cat", "etc2/app.conf"], {"etc2": "a file\n"}),
+    "path-is-directory.cat": Case(["cat", "data"], before="mkdir -p data"),
+    "path-is-directory.python": py("open('data')\n", before="mkdir -p data"),
+    "disk-full.dd": Case(["dd", "if=/dev/zero", "of=full/image", "bs=4096", "count=100"], after="rm -f full/image"),
+    "read-only-filesystem.mkdir": Case(["mkdir", "ro/new"]),
+    "read-only-filesystem.touch": Case(["touch", "ro/stamp"]),
+    "symlink-loop.cat": Case(["cat", "loop"], before="ln -sfn loop loop"),
+    "name-too-long.touch": Case(["touch", "n" * 300]),
+    "io-error.cat": Case(["cat", "/proc/self/mem"]),
+    "text-file-busy.cp": Case(["cp", "/bin/true", "busy"], before="cp /bin/sleep busy; ./busy 3 & sleep 0.2", after="sleep 3; rm busy"),
+    "file-missing.permission-optional": Case(["sh", "-c", "cat keys/api.key 2> /dev/null; cp /etc/hosts /tmp/case/mine; cat etc/table.csv"],
+                                             {"keys/api.key": "secret\n"}, before="chmod 600 keys/api.key", user=True),
+    "ok.optional-config-missing": py("""
+import json
+try:
+    conf = json.load(open("optional.json"))
+except FileNotFoundError:
+    conf = {}
+print(len(conf))
+"""),
+    "python-exception.optional-config-missing": py("""
+try:
+    conf = open("optional.json").read()
+except FileNotFoundError:
+    conf = ""
+with open("out.txt", "w") as f:
+    f.write(conf)
+limit = int(conf or "none")
+"""),
+    "connection-refused.optional-config-missing": sh("cat .apprc 2>/dev/null\ncurl -s http://localhost:9/\nexit 1"),
+    # programs
+    "command-not-found.spawn": Case(["acme-sign", "--all"]),
+    "command-not-found.sh": sh("set -e\nacme-sign --all\necho done"),
+    "command-not-found.hidden": sh("acme-sign --all 2>/dev/null || { echo 'signing failed'; exit 1; }"),
+    "command-not-found.python": py("import subprocess\nsubprocess.run(['acme-sign', '--all'], check=True)\n"),
+    "interpreter-missing.bash": Case(["bash", "-c", "./tool"], {"tool": "#!/usr/bin/acme-python\n"}),
+    "interpreter-missing.spawn": Case(["./tool"], {"tool": "#!/usr/bin/acme-python\n"}),
+    "interpreter-missing.script": Case(["sh", "-c", "./tool"], {"tool": "#!/usr/bin/acme-python\n"}),
+    "exec-permission.plain": Case(["./notes.txt"], {"notes.txt": "echo hi\n"}),
+    "exec-permission.sh": Case(["sh", "-c", "./notes.txt"], {"notes.txt": "echo hi\n"}),
+    "exec-format.bash": Case(["bash", "-c", "./image"], {"image": b"\x7fELF" + bytes(60)}, before="chmod 755 image"),
+    "exec-format.python": py("import subprocess\nsubprocess.run(['./image'])\n", files={"image": b"\x7fELF" + bytes(60)}, before="chmod 755 image"),
+    "file-missing.command-optional": sh("acme-colour --auto 2> /dev/null || true\ncp /etc/hosts copy\ncat etc/table.csv"),
+    "python-exception.command-optional": py("""
+import shutil
+import subprocess
+try:
+    subprocess.run(["acme-colour", "--help"], check=True)
+except FileNotFoundError:
+    pass
+with open("report.txt", "w") as f:
+    f.write("plain")
+print({}["total"])
+"""),
+    "shared-library-missing.c": Case(
+        ["./app"], {"lib.c": "int f(void) { return 7; }\n", "app.c": "int f(void);\nint main(void) { return f(); }\n"},
+        before="gcc -shared -fPIC -o libledger.so lib.c && gcc -o app app.c -L. -lledger && rm libledger.so"),
+    "python-exception.library-optional": py("""
+import ctypes
+try:
+    ctypes.CDLL("libacme-fast.so.1")
+except OSError:
+    pass
+with open("out.txt", "w") as f:
+    f.write("slow")
+print([][3])
+"""),
+    "symbol-missing.c": Case(
+        ["./app2"], {"lib.c": "int f(void) { return 7; }\n", "app.c": "int f(void);\nint main(void) { return f(); }\n"},
+        env={"LD_LIBRARY_PATH": "/tmp/case/lib"},
+        before="gcc -shared -fPIC -o libledger.so lib.c && gcc -Wl,-z,now -o app2 app.c -L. -lledger && mkdir -p lib &&"
+               " echo 'int g;' > none.c && gcc -shared -fPIC -o lib/libledger.so none.c"),
+    # Python
+    "python-module-missing.plain": py("import acme_ledger.tables\n"),
+    "python-module-missing.python3.8": py("import acme_ledger.tables\n", PY38),
+    "python-module-missing.hidden": py("""
+import sys
+try:
+    import acme_ledger
+except ImportError:
+    sys.exit("job: cannot start")
+""", PY313),
+    "python-exception.plain": py(DIVIDE),
+    "python-exception.python3.8": py(DIVIDE, PY38),
+    "python-exception.python3.13": py(DIVIDE, PY313),
+    "python-exception.optional-module": py("""
+try:
+    import acme_fast_json as json
+except ImportError:
+    import json
+open("state.json", "w").write("{}")
+print(json.loads(open("state.json").read())["total"])
+"""),
+    "python-swallowed-exception.plain": py(SWALLOW),
+    "python-swallowed-exception.python3.8": py(SWALLOW, PY38),
+    "python-swallowed-exception.python3.13": py(SWALLOW, PY313),
+    # Without the agent nobody knows: the words say too little.
+    "unknown.swallowed-no-inject": py(SWALLOW, flags=NO_INJECT),
+    "encoding-error.python": py("text = open('names.csv', encoding='utf-8').read()\n", files={"names.csv": b"id;name\n7;M\xfcller\n"}),
+    "encoding-error.write": py("print('Z\\xfcrich')\n", env={"PYTHONIOENCODING": "ascii"}),
+    "python-exception.encoding-second-try": py("""
+try:
+    text = open("names.csv", encoding="utf-8").read()
+except UnicodeDecodeError:
+    text = open("names.csv", encoding="latin-1").read()
+with open("names.txt", "w") as f:
+    f.write(text)
+print(int(text[:2]))
+""", files={"names.csv": b"id;name\n7;M\xfcller\n"}),
+    "python-exception.env-optional": py("""
+import os
+try:
+    colour = os.environ["ACME_COLOUR"]
+except KeyError:
+    colour = "none"
+with open("out.txt", "w") as f:
+    f.write(colour)
+print(int(colour))
+"""),
+    "env-missing.python3.8": py("import os\ntoken = os.environ['ACME_TOKEN']\n", PY38),
+    "env-missing.python": py("import os\ntoken = os.environ['ACME_TOKEN']\n"),
+    # signals
+    "crashed.c": Case(["./crash"], {"crash.c": CRASH}, before="gcc -o crash crash.c"),
+    "crashed.script": Case(["sh", "-c", "./crash > /dev/null || { echo 'table not built' >&2; exit 4; }"], {"crash.c": CRASH}, before="gcc -o crash crash.c"),
+    "crashed.python": py("import ctypes\nctypes.string_at(16)\n"),
+    "killed-by.helper": sh("(sleep 0.3; kill -KILL $$) &\nexec sleep 5"),
+    "file-missing.own-helper-killed": sh("sleep 9 &\nkill -KILL $!; wait $! 2> /dev/null\ncat etc/table.csv"),
+    "file-missing.helper-crashed-expected": sh("./crash > /dev/null 2>&1\ncp /etc/hosts copy\ncat etc/table.csv", before="cat > crash.c <<E\n" + CRASH + "E\ngcc -o crash crash.c"),
+    # neither
+    "ok.plain": Case(["cat", "/etc/hosts"]),
+    "ok.python-exceptions": py("""
+for key in ("a", "b"):
+    try:
+        {}[key]
+    except KeyError:
+        pass
+print(sum(iter([1, 2])))
+"""),
+    "unknown.exit": Case(["sh", "-c", "exit 3"]),
+    "unknown.optional-config-missing": sh("cat .apprc 2>/dev/null\ncp /etc/hosts copy; cp copy copy2; cp copy2 copy3; cp copy3 copy4; cp copy4 copy5\nexit 3"),
+}
+
+# Runs that get another verdict than they should: name, what is said instead and
+# why. They are recorded only when named, and go to ../cases when the rule is right.
+WRONG = {
+    "command-not-found.python": "file-missing: the exception is tied to a failed stat of an import, not to the execve of the child",
+    "connection-refused.unix": "file-missing: ~/.curlrc, which is optional; the status of curl is not used for a Unix socket",
+    "env-missing.python": "python-exception: os is frozen from 3.11 on, its file is <frozen os>",
+    "exec-format.python": "python-exception: the exception and the child's execve are not joined to one story",
+    "file-missing.command-optional": "command-not-found: the shell went on and did other work after it",
+    "interpreter-missing.script": "command-not-found: dash doesn't look at the file before execve, so that nothing says that it exists",
+    "interpreter-missing.spawn": "command-not-found: the recorder doesn't note that the file exists",
+    "path-is-directory.python": "python-exception: Python opens the directory and refuses it by itself, no call fails",
+    "proxy-unreachable.curl": "connection-refused: the environment of the command itself is not in the case",
+    "read-only-filesystem.touch": "file-missing: the utimensat after the refused open fails with ENOENT, the words say EROFS",
+    "tls-client-cert-required.tls1.2": "tls-cipher-mismatch: handshake_failure after a CertificateRequest that was answered with none",
+    "tls-to-plaintext-port.curl": "http-bad-request: the plain 400 to a ClientHello is taken for the refusal of a request",
+    "unix-socket-missing.curl": "file-missing: as connection-refused.unix",
+    "unknown.cert-expired-no-inject": "file-missing: ~/.curlrc again",
+    "unknown.optional-config-missing": "file-missing, certain: words that went to /dev/null of a child that its parent coped with",
+}
