@@ -55,6 +55,9 @@ func settle(k kernelLens, d time.Duration) {
 	for len(k.Remaining()) > 0 {
 		select {
 		case <-tick.C:
+			// The command is a child of this process: until it is waited for it
+			// stays as a zombie.
+			_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
 		case <-ctx.Done():
 			return
 		}
