@@ -1,6 +1,7 @@
 package strace
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -126,7 +127,8 @@ func (p *printer) Refused(e *tracer.AttachError) {
 }
 
 func errnoText(err error) string {
-	if e, ok := err.(unix.Errno); ok {
+	var e unix.Errno
+	if errors.As(err, &e) {
 		return sysabi.Errno(e).Text()
 	}
 	return err.Error()

@@ -89,7 +89,7 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 	p.shared.flush()
 	p.shared.mu.Unlock()
 	if p.shared.err != nil { // not the program's fault: its status counts
-		p.message("%v", p.shared.err)
+		p.message("%s: %s", c.Output, errnoText(p.shared.err))
 	}
 	return status, err
 }

@@ -71,18 +71,19 @@ type Arg struct {
 	low    *Set // KindEnumFlags: the enum
 	lowM   uint64
 	st     *layout
-	array  bool // print [..] around st
-	reg    int8 // its register plus 1, when that is not its index in the list
-	swap   bool // KindEnum: in network byte order, 16 bits: printed as htons(..)
-	long   bool // flags and enums: as wide as a register
-	named  bool // print the name before it, as clone's are
-	ifRet  bool // filled only when the result is not 0
-	asInt  bool // KindBuffer: four bytes are an int
-	whole  bool // KindEnumFlags: without a name for the enum, flags are not taken out of it
-	hexed  bool // KindBuffer: bytes that are no text, printed in hex
-	onIntr bool // filled only when a signal interrupts the call
-	remote bool // KindIovec: of another process
-	split  bool // KindOffset: two registers, low half first, where pointers have 4 bytes
+	array  bool  // print [..] around st
+	reg    int8  // its register plus 1, when that is not its index in the list
+	swap   bool  // KindEnum: in network byte order, 16 bits: printed as htons(..)
+	long   bool  // flags and enums: as wide as a register
+	named  bool  // print the name before it, as clone's are
+	ifRet  bool  // filled only when the result is not 0
+	asInt  bool  // KindBuffer: four bytes are an int
+	whole  bool  // KindEnumFlags: without a name for the enum, flags are not taken out of it
+	hexed  bool  // KindBuffer: bytes that are no text, printed in hex
+	onIntr bool  // filled only when a signal interrupts the call
+	max    uint8 // KindString: what the kernel takes of it at most, without the NUL
+	remote bool  // KindIovec: of another process
+	split  bool  // KindOffset: two registers, low half first, where pointers have 4 bytes
 }
 
 // at puts the argument into another register than its index.
@@ -97,6 +98,9 @@ func (a Arg) addresses() Arg { a.remote = true; return a }
 
 // length32 says that the length of a buffer is an int.
 func (a Arg) length32() Arg { a.n.from = fromArg; return a }
+
+// upTo says how many bytes of a string the kernel takes.
+func (a Arg) upTo(n uint8) Arg { a.max = n; return a }
 
 // prefixed prints the argument's name before it.
 func (a Arg) prefixed() Arg { a.named = true; return a }

@@ -127,10 +127,27 @@ func mknodatArgs(r *[6]uint64) []Arg {
 
 var argsMountData = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), str("data")}
 
+// mgcVal is MS_MGC_VAL (linux/mount.h): in the upper half it means nothing,
+// and hides the flags there.
+const mgcVal = 0xc0ed0000
+
+func (p *printer) mountFlags(v uint64) {
+	if v&0xffff0000 != mgcVal {
+		p.flags(setMountFlags, v)
+		return
+	}
+	p.str("MS_MGC_VAL")
+	p.b = setMountFlags.appendMore(p.b, v&^0xffff0000)
+}
+
 // mount's data is a string for a new mount only; a change of flags ignores it.
 func mountArgs(r *[6]uint64) []Arg {
 	const ignored = 0x1000 | 0x2000 | 0x20000 | 0x40000 | 0x80000 | 0x100000 // MS_BIND, MS_MOVE and propagation
-	if r[3]&ignored != 0 {
+	f := r[3]
+	if f&0xffff0000 == mgcVal {
+		f &= 0xffff
+	}
+	if f&ignored != 0 {
 		return argsMount
 	}
 	return argsMountData

@@ -14,7 +14,7 @@ var callsIPC = []Call{
 	def("msgsnd", IPC, num("msqid"), ptr("msgp"), size("msgsz"), flags("msgflg", setIPCFlags)),
 	def("msgrcv", IPC, num("msqid"), ptr("msgp"), size("msgsz"), long("msgtyp"), flags("msgflg", setIPCFlags)),
 	def("msgctl", IPC, num("msqid"), enum("op", setMsgctl), ptr("buf")),
-	def("mq_open", Desc, str("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)).retFD().varies(mqOpenArgs),
+	def("mq_open", Desc, path("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)).retFD().varies(mqOpenArgs),
 	def("mq_unlink", Other, str("name")),
 	def("mq_timedsend", Desc, fdArg("mqdes"), bufIn("msg_ptr", 2), size("msg_len"), unum("msg_prio"), structIn("abs_timeout", layoutTimespec)),
 	def("mq_timedreceive", Desc, fdArg("mqdes"), bufOut("msg_ptr", 2), size("msg_len"), structOut("msg_prio", layoutUint), structIn("abs_timeout", layoutTimespec)),
@@ -64,13 +64,19 @@ var layoutSigevent = &layout{64, 64, func(p *printer, b []byte) {
 		p.str("}")
 	}
 	p.field("sigev_signo")
-	if how := le32(rest, 4); how == 0 || how == 4 { // SIGEV_SIGNAL, SIGEV_THREAD_ID
+	if how := le32(rest, 4); how == 0 || how == 2 || how == 4 { // SIGEV_SIGNAL, SIGEV_THREAD_ID
 		p.str(SignalName(int(i32(rest, 0))))
 	} else {
 		p.uint(le32(rest, 0))
 	}
 	p.field("sigev_notify")
 	p.enum(setSigev, le32(rest, 4))
+	if le32(rest, 4) == 2 && len(rest) >= 8+2*p.word() {
+		p.field("sigev_notify_function")
+		p.ptr(long64(rest[8:], 0, uint64(p.word())))
+		p.field("sigev_notify_attributes")
+		p.ptr(long64(rest[8:], 1, uint64(p.word())))
+	}
 	if le32(rest, 4) == 4 {
 		p.field("sigev_notify_thread_id")
 		p.int(i32(rest, 8))
@@ -78,7 +84,7 @@ var layoutSigevent = &layout{64, 64, func(p *printer, b []byte) {
 	p.str("}")
 }, false}
 
-var argsMqOpen = []Arg{str("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)}
+var argsMqOpen = []Arg{path("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)}
 
 func mqOpenArgs(r *[6]uint64) []Arg {
 	if creates(r[1]) {

@@ -253,6 +253,7 @@ var (
 
 var (
 	argsArchNone = []Arg{enum("op", setArchPrctl)}
+	argsArchAddr = []Arg{enum("op", setArchPrctl), ptr("addr")}
 	argsKcmp     = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")}
 	argsKcmpFile = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
 	argsKcmpNone = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp)}
@@ -273,6 +274,9 @@ func kcmpArgs(r *[6]uint64) []Arg {
 func archPrctlArgs(r *[6]uint64) []Arg {
 	if uint32(r[0]) == 0x1011 { // ARCH_GET_CPUID
 		return argsArchNone
+	}
+	if uint32(r[0]) > 0x1011 {
+		return argsArchAddr
 	}
 	if c := uint32(r[0]); c == 0x1003 || c == 0x1004 { // ARCH_GET_FS, ARCH_GET_GS
 		return argsArchGet
@@ -313,9 +317,9 @@ var layoutFprog = &layout{16, 8, func(p *printer, b []byte) {
 }, false}
 
 var (
-	seccompStrict = []Arg{enum("op", setSeccompOps), hex("flags"), ptr("args")}
+	seccompStrict = []Arg{enum("op", setSeccompOps), flags("flags", setNoFlags), ptr("args")}
 	seccompFilter = []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), structIn("args", layoutFprog)}
-	seccompAction = []Arg{enum("op", setSeccompOps), hex("flags"), structIn("args", layoutAction)}
+	seccompAction = []Arg{enum("op", setSeccompOps), flags("flags", setNoFlags), structIn("args", layoutAction)}
 	layoutAction  = &layout{4, 4, func(p *printer, b []byte) {
 		p.str("[")
 		p.enum(setSeccompRet, le32(b, 0))

@@ -303,7 +303,7 @@ func (p *printer) value(v *Value) {
 			p.hexString(v.Data, v.Len)
 			return
 		}
-		if len(v.Data) < min(v.Len, p.opt.strLen()) {
+		if len(v.Data) < min(v.Len, p.opt.strLen()+1) {
 			p.ptr(v.Uint) // not all of it can be read
 			return
 		}
@@ -330,6 +330,9 @@ func (p *printer) value(v *Value) {
 		switch v.arg.set {
 		case setOpenFlags:
 			p.styled(v.Uint, func() { p.openFlags(v.Uint) })
+			return
+		case setMountFlags:
+			p.styled(v.Uint, func() { p.mountFlags(v.Uint) })
 			return
 		case setFutexWakeOps:
 			p.styled(v.Uint, func() { p.wakeOp(v.Uint) })
@@ -368,7 +371,7 @@ func (p *printer) value(v *Value) {
 	case KindStruct:
 		p.structure(v)
 	case KindSigset:
-		if !v.Captured || v.Truncated || v.Len != 8 || v.arg.dir == out && (p.failed || p.unfinished) {
+		if !v.Captured || v.Truncated || v.Len > 8 || v.arg.dir == out && (p.failed || p.unfinished) {
 			p.ptr(v.Uint)
 			return
 		}
@@ -444,6 +447,13 @@ func (p *printer) text(v *Value) {
 	}
 	limit := p.opt.strLen()
 	switch {
+	case v.arg.max > 0:
+		limit = int(v.arg.max)
+		if len(v.Data) < limit || !v.Truncated && len(v.Data) == limit {
+			break
+		}
+		p.quote(v.Data, len(v.Data)+1, limit)
+		return
 	case v.Kind == KindPath:
 		limit = maxPath
 	case v.arg.dir == out && v.arg.n.v == argNUL:
@@ -513,6 +523,10 @@ func (p *printer) structure(v *Value) {
 		return
 	}
 	if v.arg.st == layoutCPUs {
+		if v.Len == 0 && v.Uint != 0 {
+			p.str("[]")
+			return
+		}
 		if !v.Captured {
 			p.ptr(v.Uint)
 			return
@@ -523,7 +537,7 @@ func (p *printer) structure(v *Value) {
 	p.at = v.phase()
 	size := v.arg.st.bytes(p.c.ptr)
 	if !v.arg.array {
-		if len(v.Data) < size {
+		if len(v.Data) < size || p.shortOption(v, size) {
 			p.ptr(v.Uint)
 			return
 		}
@@ -564,6 +578,15 @@ func (p *printer) structure(v *Value) {
 		v.arg.st.print(p, v.Data[i*size:(i+1)*size])
 	}
 	p.str("]")
+}
+
+// shortOption says that getsockopt(2) filled less than the option has.
+func (p *printer) shortOption(v *Value, size int) bool {
+	if p.c.Name != "getsockopt" || v.reg != 3 {
+		return false
+	}
+	n, ok := p.m.u32(p.s.Args[4], event.Leave)
+	return ok && int(n) < size
 }
 
 // change prints what the kernel made of a structure that it was given. What

@@ -99,7 +99,7 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 		switch {
 		case p.remote:
 			p.ptr(base)
-		case base != 0 && uint64(len(data)) >= min(take, uint64(p.opt.strLen())) && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
+		case base != 0 && uint64(len(data)) >= min(take, uint64(p.opt.strLen()+1)) && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
 			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())
 		default:
 			p.ptr(base)
@@ -181,7 +181,13 @@ func (p *printer) messages(v *Value) {
 	for i := range n {
 		p.sep(int(min(i, 1)))
 		q, _ := p.m.read(v.Uint+i*each, int(each), event.Leave)
-		if len(q) < int(each) || i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
+		if len(q) < int(each) {
+			p.str("... /* ")
+			p.hex(v.Uint + i*each)
+			p.str(" */")
+			break
+		}
+		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
 			p.str("...")
 			break
 		}
@@ -282,14 +288,14 @@ func (p *printer) cmsgData(level, typ uint32, b []byte) {
 }
 
 // date6 is date for microseconds.
-func (p *printer) date6(sec, usec int64) { p.dateTo(sec, usec*1000, ".000000") }
+func (p *printer) date6(sec, usec int64) { p.dateTo(sec, min(max(usec, -1), 1000000)*1000, ".000000") }
 
 // date prints a remark with a time of day in UTC, /* 2022-04-21T15:44:12Z */,
 // for times other than the epoch.
 func (p *printer) date(sec, nsec int64) { p.dateTo(sec, nsec, ".000000000") }
 
 func (p *printer) dateTo(sec, nsec int64, digits string) {
-	if sec == 0 && nsec == 0 {
+	if sec == 0 && nsec == 0 || nsec < 0 || nsec > 999999999 {
 		return
 	}
 	t := time.Unix(sec, nsec).UTC()

@@ -107,10 +107,10 @@ func (p *printer) sockaddr(a Sockaddr) {
 		case len(rest) == 0:
 		case rest[0] == 0:
 			p.str(", sun_path=@")
-			p.quote(rest[1:], len(rest), 0)
+			p.quote(rest[1:min(len(rest), 108)], len(rest), 0)
 		default:
 			p.str(", sun_path=")
-			p.quote([]byte(a.Path), len(rest), 0)
+			p.quote([]byte(a.Path)[:min(len(a.Path), 108)], len(rest), 0)
 		}
 	case a.Family == AFNetlink && len(a.Raw) >= 12:
 		p.str(", nl_pid=")
