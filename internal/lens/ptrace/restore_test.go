@@ -140,6 +140,57 @@ int main(int argc, char **argv) {
 	}
 }
 
+// Signals that come while room is made are delivered, once each and before the
+// call, and execve still fails for its own reason.
+func TestRoomUnderSignals(t *testing.T) {
+	_, err := exec.LookPath("gcc")
+	need(t, err == nil, "gcc")
+	dir := interpreters(t)
+	bin := filepath.Join(dir, "storm")
+	cmd := exec.Command("gcc", "-O1", "-x", "c", "-o", bin, "-")
+	cmd.Stdin = strings.NewReader(`#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile int got;
+static void handler(int sig) { got++; }
+int main(int argc, char **argv) {
+	char *env[] = {"A=1", 0}, *args[] = {"python3", 0};
+	int bad = 0, hit = 0;
+	for (int i = 0; i < 150; i++) {
+		pid_t pid = fork();
+		if (pid == 0) {
+			struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
+			struct itimerval every = {{0, 50}, {0, 50 + i}};
+			sigaction(SIGALRM, &sa, 0);
+			setitimer(ITIMER_REAL, &every, 0);
+			execve(argv[1], args, env);
+			int e = errno;
+			execve(argv[1], args, env);
+			_exit(e != ENOEXEC || errno != ENOEXEC ? 1 : got > 0 ? 2 : 0);
+		}
+		int status;
+		waitpid(pid, &status, 0);
+		bad += status != 0 && status != 2 << 8;
+		hit += status == 2 << 8;
+	}
+	printf("%d bad, signals %s\n", bad, hit > 0 ? "came" : "did not come");
+	return 0;
+}`)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r := record(t, Options{Env: added}, bin, dir+"/plain/python3")
+	if r.out != "0 bad, signals came\n" {
+		t.Errorf("wait status %#x, output %q", uint32(r.status), r.out)
+	}
+	if n := len(r.calls("execve")); n != 300 {
+		t.Errorf("%d calls of execve are recorded, want 300", n)
+	}
+}
+
 const spawnVar = "PTRACE_TEST_SPAWN"
 
 // spawnMany starts programs by vfork from goroutines' small stacks, whose
