@@ -4,7 +4,8 @@
 // The agent comes in through the environment: PYTHONPATH names a private
 // directory whose sitecustomize.py loads it and then hands over to the
 // sitecustomize that would have run. Nothing comes in where Python is started
-// with -I, -E or -S, or with another environment. The agent sees exceptions by
+// with -I, -E or -S. Where it is started with another environment, the ptrace
+// recorder puts the variables back (ptrace.Options.Env). The agent sees exceptions by
 // sys.monitoring (3.12 and later), by a jump at the start of the interpreter's
 // PyTraceBack_Here (3.8 to 3.11 on x86-64), or by sys.settrace where that can't
 // be placed; CULPRIT_CODE=trace asks for the last.
