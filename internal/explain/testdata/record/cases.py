@@ -219,7 +219,7 @@ main()
     "connection-refused.no-inject": py(TALK, PY, "9", "200", flags=NO_INJECT),
     "connection-refused.unix-python": py(UNIX, PY, "idle.sock"),
     "connection-refused.unix": curl("--unix-socket", "idle.sock", "http://localhost/"),
-    "http-not-found.happy-eyeballs": curl("-f", WEB + "/status/404"),
+    "http-not-found.happy-eyeballs": curl("-f", "http://dual.example.test:8080/status/404"),
     "connect-timeout.curl": curl("http://127.0.0.1:8099/"),
     "network-unreachable.curl": curl("http://192.0.2.7/"),
     "unix-socket-missing.python": py(UNIX, PY, "run/app.sock"),
@@ -252,6 +252,14 @@ try:
 except OSError:
     sys.exit("registry: try again")
 """),
+    "dns-name-not-found.no-inject": py("""
+import socket
+import sys
+try:
+    socket.getaddrinfo("registry.acme.invalid", 443)
+except OSError:
+    sys.exit("registry: try again")
+""", flags=NO_INJECT),
     "dns-name-not-found.getent": Case(["getent", "ahosts", "registry.acme.invalid"]),
     "dns-server-failure.curl": curl("http://broken.acme.invalid/"),
     "dns-no-server.curl": curl("http://registry.acme.invalid/", resolv="nameserver 127.0.0.2\noptions timeout:1 attempts:1\n"),
@@ -302,6 +310,13 @@ try:
 except Exception:
     sys.exit("sign: bad key")
 """, files={"keys/api.key": "secret\n"}, before="chmod 600 keys/api.key", user=True),
+    "file-permission.no-inject": py("""
+import sys
+try:
+    key = open("keys/api.key").read()
+except Exception:
+    sys.exit("sign: bad key")
+""", files={"keys/api.key": "secret\n"}, before="chmod 600 keys/api.key", user=True, flags=NO_INJECT),
     "not-a-directory.cat": Case(["cat", "etc2/app.conf"], {"etc2": "a file\n"}),
     "path-is-directory.cat": Case(["cat", "data"], before="mkdir -p data"),
     "path-is-directory.python": py("open('data')\n", before="mkdir -p data"),
@@ -377,6 +392,7 @@ print([][3])
     # Python
     "python-module-missing.plain": py("import acme_ledger.tables\n"),
     "python-module-missing.python3.8": py("import acme_ledger.tables\n", PY38),
+    "python-module-missing.no-inject": py("import acme_ledger.tables\n", flags=NO_INJECT),
     "python-module-missing.hidden": py("""
 import sys
 try:
@@ -387,6 +403,7 @@ except ImportError:
     "python-exception.plain": py(DIVIDE),
     "python-exception.python3.8": py(DIVIDE, PY38),
     "python-exception.python3.13": py(DIVIDE, PY313),
+    "python-exception.no-inject": py(DIVIDE, flags=NO_INJECT),
     "python-exception.optional-module": py("""
 try:
     import acme_fast_json as json
@@ -456,6 +473,8 @@ WRONG = {
     "interpreter-missing.spawn": "command-not-found: the recorder doesn't note that the file exists",
     "path-is-directory.python": "python-exception: Python opens the directory and refuses it by itself, no call fails",
     "proxy-unreachable.curl": "connection-refused: the environment of the command itself is not in the case",
+    "python-exception.no-inject": "unknown: the traceback among the last words is not read",
+    "python-module-missing.no-inject": "unknown: as python-exception.no-inject",
     "read-only-filesystem.touch": "file-missing: the utimensat after the refused open fails with ENOENT, the words say EROFS",
     "tls-client-cert-required.tls1.2": "tls-cipher-mismatch: handshake_failure after a CertificateRequest that was answered with none",
     "tls-to-plaintext-port.curl": "http-bad-request: the plain 400 to a ClientHello is taken for the refusal of a request",

@@ -39,7 +39,7 @@ def enclose():
         sh(f"mount -t tmpfs tmpfs {d} && chmod 777 {d}")
     os.makedirs(OUT + "/pki")
     for name, text in {
-        "hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 good.example.test\n",
+        "hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 good.example.test\n::1 dual.example.test\n127.0.0.1 dual.example.test\n",
         "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
         "passwd": f"root:x:0:0:root:{CASE}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
