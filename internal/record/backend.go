@@ -27,10 +27,12 @@ type tailer interface{ Tail(context.Context) }
 // recorder pays for programs that make very many calls.
 var Backends = []string{"auto", "ptrace", "ebpf"}
 
-func backend(cfg Config, w Watcher) (kernelLens, error) {
+// backend makes the kernel recorder. added is what culprit put into the
+// environment, for the recorder to put back where a program cleans it.
+func backend(cfg Config, w Watcher, added []string) (kernelLens, error) {
 	switch cfg.Backend {
 	case "", "auto", "ptrace":
-		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped}), nil
+		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: added, OnStop: w.Stopped}), nil
 	case "ebpf":
 		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped})
 		if err := r.Probe(); err != nil {

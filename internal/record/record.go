@@ -74,10 +74,6 @@ func Run(ctx context.Context, cfg Config, w Watcher) (Result, error) {
 }
 
 func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, error) {
-	kernel, err := backend(cfg, w)
-	if err != nil {
-		return Result{}, err
-	}
 	dir, err := os.MkdirTemp("", "culprit-")
 	if err != nil {
 		return Result{}, fmt.Errorf("making the run's private directory: %w", err)
@@ -99,6 +95,10 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 			_ = python.Restore(dir, cfg.Cache)
 			defer func() { _ = python.Save(dir, cfg.Cache) }()
 		}
+	}
+	kernel, err := backend(cfg, w, added)
+	if err != nil {
+		return Result{}, err
 	}
 	header(sink, cfg, env, added)
 	snapshot(sink)
