@@ -466,11 +466,8 @@ print(sum(iter([1, 2])))
 WRONG = {
     "command-not-found.python": "file-missing: the exception is tied to a failed stat of an import, not to the execve of the child",
     "connection-refused.unix": "file-missing: ~/.curlrc, which is optional; the status of curl is not used for a Unix socket",
-    "env-missing.python": "python-exception: os is frozen from 3.11 on, its file is <frozen os>",
     "exec-format.python": "python-exception: the exception and the child's execve are not joined to one story",
     "file-missing.command-optional": "command-not-found: the shell went on and did other work after it",
-    "interpreter-missing.script": "command-not-found: dash doesn't look at the file before execve, so that nothing says that it exists",
-    "interpreter-missing.spawn": "command-not-found: the recorder doesn't note that the file exists",
     "path-is-directory.python": "python-exception: Python opens the directory and refuses it by itself, no call fails",
     "proxy-unreachable.curl": "connection-refused: the environment of the command itself is not in the case",
     "python-exception.no-inject": "unknown: the traceback among the last words is not read",
