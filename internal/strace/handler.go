@@ -32,6 +32,7 @@ type printer struct {
 	last   event.Time // of the last line's beginning, for -r
 	sum    *summary
 	fds    *describer
+	clock  func() event.Time
 	paths  map[string]bool
 	left   int64  // calls until --syscall-limit
 	full   func() // called when it is reached
@@ -475,7 +476,7 @@ func (p *printer) wants(sig unix.Signal) bool { return p.cfg.Signals.in(strconv.
 // Signal prints a signal.
 func (p *printer) Signal(t *tracer.Task, sig unix.Signal, info []byte) unix.Signal {
 	if p.wants(sig) {
-		p.line(t, tracer.Now(), "--- "+sysabi.SignalName(int(sig))+" "+sysabi.DecodeSiginfo(info).String()+" ---")
+		p.line(t, p.clock(), "--- "+sysabi.SignalName(int(sig))+" "+sysabi.DecodeSiginfo(info).String()+" ---")
 	}
 	return sig
 }
@@ -483,7 +484,7 @@ func (p *printer) Signal(t *tracer.Task, sig unix.Signal, info []byte) unix.Sign
 // Stopped prints a group-stop.
 func (p *printer) Stopped(t *tracer.Task, sig unix.Signal) {
 	if p.wants(sig) {
-		p.line(t, tracer.Now(), "--- stopped by "+sysabi.SignalName(int(sig))+" ---")
+		p.line(t, p.clock(), "--- stopped by "+sysabi.SignalName(int(sig))+" ---")
 	}
 }
 
@@ -497,7 +498,7 @@ func (p *printer) Superseded(t, old *tracer.Task, former int32) {
 	}
 	st.pid = was.pid
 	if !p.cfg.Quiet.in("thread-execve") {
-		p.line(t, tracer.Now(), fmt.Sprintf("+++ superseded by execve in pid %d +++", former))
+		p.line(t, p.clock(), fmt.Sprintf("+++ superseded by execve in pid %d +++", former))
 	}
 	st.reprint = true
 }
@@ -515,7 +516,7 @@ func (p *printer) Exiting(t *tracer.Task) {
 	o := st.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b := p.resume(t, st, tracer.Now())
+	b := p.resume(t, st, p.clock())
 	if st.next < len(st.d.Args) {
 		b = append(b, " <unfinished ...>"...)
 	}
@@ -532,10 +533,10 @@ func (p *printer) Exited(t *tracer.Task, status unix.WaitStatus) {
 			core = "(core dumped) "
 		}
 		if p.wants(status.Signal()) {
-			p.line(t, tracer.Now(), "+++ killed by "+sysabi.SignalName(int(status.Signal()))+" "+core+"+++")
+			p.line(t, p.clock(), "+++ killed by "+sysabi.SignalName(int(status.Signal()))+" "+core+"+++")
 		}
 	case !p.cfg.Quiet.in("exit"):
-		p.line(t, tracer.Now(), "+++ exited with "+strconv.Itoa(status.ExitStatus())+" +++")
+		p.line(t, p.clock(), "+++ exited with "+strconv.Itoa(status.ExitStatus())+" +++")
 	}
 	p.gone(t)
 }

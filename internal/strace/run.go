@@ -37,36 +37,7 @@ type Process struct {
 func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	p := &printer{
-		cfg: c, files: w.Files, stderr: w.Stderr, name: w.Name, wall: w.Wall, left: c.Limit,
-		fds: &describer{kinds: c.DecodeFDs, socks: &sockets{}}, full: cancel,
-	}
-	p.shared = &output{w: w.Log, direct: w.Direct}
-	if w.Log == nil {
-		p.shared.w, p.shared.direct = w.Stderr, true
-	}
-	p.early = p.shared.direct || !c.DecodeFDs.empty() || c.PIDs.in("comm") || len(c.Injections) > 0
-	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach) > 1)
-	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
-	switch c.Hex {
-	case 2:
-		p.opt.Escape = sysabi.EscapeAll
-	case 3:
-		p.opt.Escape = sysabi.EscapeNonASCII
-	}
-	if !c.DecodeFDs.empty() {
-		p.opt.FD = p.fds.append
-	}
-	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1}
-	if c.StrLen > 4096 {
-		p.lim.String = c.StrLen + 1
-	}
-	if !c.Read.empty() || !c.Write.empty() {
-		p.lim.Buffer = 0
-	}
-	if c.Summary.mode != "" {
-		p.sum = newSummary(c.Summary)
-	}
+	p := newPrinter(c, w, cancel)
 	p.choosePaths(c.Paths)
 
 	stop := make(chan struct{})
@@ -113,4 +84,39 @@ func (c *Config) Environment(env []string) []string {
 		env = kept
 	}
 	return env
+}
+
+// newPrinter makes the handler; full is called when --syscall-limit is reached.
+func newPrinter(c *Config, w Process, full func()) *printer {
+	p := &printer{
+		clock: tracer.Now, cfg: c, files: w.Files, stderr: w.Stderr, name: w.Name, wall: w.Wall, left: c.Limit,
+		fds: &describer{kinds: c.DecodeFDs, socks: &sockets{}}, full: full,
+	}
+	p.shared = &output{w: w.Log, direct: w.Direct}
+	if w.Log == nil {
+		p.shared.w, p.shared.direct = w.Stderr, true
+	}
+	p.early = p.shared.direct || !c.DecodeFDs.empty() || c.PIDs.in("comm") || len(c.Injections) > 0
+	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach) > 1)
+	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
+	switch c.Hex {
+	case 2:
+		p.opt.Escape = sysabi.EscapeAll
+	case 3:
+		p.opt.Escape = sysabi.EscapeNonASCII
+	}
+	if !c.DecodeFDs.empty() {
+		p.opt.FD = p.fds.append
+	}
+	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1}
+	if c.StrLen > 4096 {
+		p.lim.String = c.StrLen + 1
+	}
+	if !c.Read.empty() || !c.Write.empty() {
+		p.lim.Buffer = 0
+	}
+	if c.Summary.mode != "" {
+		p.sum = newSummary(c.Summary)
+	}
+	return p
 }

@@ -431,7 +431,14 @@ func (p *printer) left(v *Value) uint64 {
 
 func (p *printer) dirfd(fd int64) {
 	if fd == -100 {
-		p.str("AT_FDCWD")
+		switch p.opt.Style {
+		case StyleRaw:
+			p.str("-100")
+		case StyleVerbose:
+			p.str("-100 /* AT_FDCWD */")
+		default:
+			p.str("AT_FDCWD")
+		}
 		if p.opt.FD != nil {
 			p.b = p.opt.FD(p.b, fd)
 		}

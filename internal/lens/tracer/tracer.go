@@ -261,9 +261,9 @@ func (r *Tracer) Each(f func(*Task)) {
 const maxCapture = 64 << 20
 
 // Capture copies the memory that the call names at a phase into Sys.Mem, see
-// [sysabi.Call.Capture].
+// [sysabi.Call.Capture]. A task that no tracer made (in tests) has no memory.
 func (t *Task) Capture(at event.Phase, lim sysabi.Limits) {
-	if t.Call == nil {
+	if t.Call == nil || t.r == nil {
 		return
 	}
 	t.r.reader.t = t
