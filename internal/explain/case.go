@@ -181,3 +181,16 @@ func hasWord(text, word string) bool {
 func alnum(b byte) bool {
 	return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_'
 }
+
+// tied lists the exceptions that belong to the end, in order of time.
+func (c *Case) tied() []*timeline.Exception {
+	out := make([]*timeline.Exception, 0, len(c.final))
+	for _, p := range c.T.Procs {
+		for _, e := range p.Raised {
+			if _, ok := c.final[e]; ok {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}

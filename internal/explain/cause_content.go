@@ -71,7 +71,8 @@ var httpContent = Cause{
 	Doc:   "a request was answered well, but with something else than the program could read: a login page where it wanted JSON",
 	Find: func(c *Case) []Finding {
 		var out []Finding
-		for e, l := range c.final {
+		for _, e := range c.tied() {
+			l := c.final[e]
 			want, ok := parses(e)
 			if !ok {
 				continue

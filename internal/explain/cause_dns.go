@@ -112,7 +112,8 @@ func (c *Case) dnsFinding(q *question) (Finding, bool) {
 	if line := c.said(q.name); line != nil && line.Time >= at.Time {
 		f.Links = append(f.Links, Link{"said", line.Text, wSaid})
 	}
-	for e, l := range c.final {
+	for _, e := range c.tied() {
+		l := c.final[e]
 		if e.Proc == q.proc && e.Time >= at.Time && e.Is("gaierror") && e.Time-at.Time < 10e9 {
 			f.Links = append(f.Links, Link{"raised", e.String(), l.Weight * wRaised})
 			f.Evidence = append(f.Evidence, exceptionEvidence(e))

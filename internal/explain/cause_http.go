@@ -124,7 +124,8 @@ func (c *Case) httpFinding(conn *timeline.Conn, x *timeline.Exchange) Finding {
 func (c *Case) linkStatus(conn *timeline.Conn, x *timeline.Exchange, status int, reason string) []Link {
 	var links []Link
 	code := strconv.Itoa(status)
-	for e, l := range c.final {
+	for _, e := range c.tied() {
+		l := c.final[e]
 		if e.Proc == conn.Proc && e.Time >= x.Response.Head.First && (e.Attrs["code"] == code || e.Attrs["status_code"] == code || e.Attrs["status"] == code) {
 			links = append(links, Link{"raised", e.String(), l.Weight * wRaised})
 			break

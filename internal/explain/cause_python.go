@@ -12,7 +12,8 @@ var pythonModule = Cause{
 	Doc:   "an import failed for want of the module, and the program ended for it",
 	Find: func(c *Case) []Finding {
 		var out []Finding
-		for e, l := range c.final {
+		for _, e := range c.tied() {
+			l := c.final[e]
 			if !e.Is("ModuleNotFoundError") && !(e.Is("ImportError") && strings.HasPrefix(e.Text, "No module named")) {
 				continue
 			}
@@ -48,17 +49,12 @@ var pythonUncaught = Cause{
 	Doc:   "an exception ended the program or was what it reported, and no other cause lies behind it",
 	Find: func(c *Case) []Finding {
 		var out []Finding
-		for e, l := range c.final {
-			if e.Final != "excepthook" && e.Final != "thread" && l.Kind != "said" || e.Handled != nil && e.Final == "" && l.Kind != "said" {
-				continue
-			}
-			if len(c.origins(e)) > 0 && e.Is("SystemExit") {
+		for _, e := range c.tied() {
+			l := c.final[e]
+			if e.Final != "excepthook" && e.Final != "thread" {
 				continue
 			}
 			f := c.exceptionFinding("python-exception", e, l)
-			if e.Handled != nil && e.Final == "" {
-				continue // the program reported it itself: a swallowed one's business
-			}
 			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
 			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Program())
 			f.Next = []string{"`culprit show --frames CASE` shows the frames and their variables at that moment"}
@@ -90,7 +86,7 @@ var pythonSwallowed = Cause{
 				continue
 			}
 			e := newest
-			for len(c.origins(e)) > 0 && c.origins(e)[0] != e {
+			for steps := 0; steps < maxChain && len(c.origins(e)) > 0; steps++ {
 				e = c.origins(e)[0]
 			}
 			f := c.exceptionFinding("python-swallowed-exception", e, Link{"last", "the last exception that was caught before the failure", wLast})

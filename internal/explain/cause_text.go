@@ -13,7 +13,8 @@ var encodingError = Cause{
 	Doc:   "bytes were not text in the encoding that they were read as, or text could not be written in one",
 	Find: func(c *Case) []Finding {
 		var out []Finding
-		for e, l := range c.final {
+		for _, e := range c.tied() {
+			l := c.final[e]
 			if !e.Is("UnicodeError") {
 				continue
 			}
@@ -72,7 +73,8 @@ var envMissing = Cause{
 	Doc:   "the program wanted an environment variable that was not set",
 	Find: func(c *Case) []Finding {
 		var out []Finding
-		for e, l := range c.final {
+		for _, e := range c.tied() {
+			l := c.final[e]
 			o := e.Origin()
 			frozen := o.File == "<frozen os>" // since 3.11
 			if !e.Is("KeyError") || !frozen && !strings.HasSuffix(o.File, "/os.py") || !strings.HasSuffix(o.Func, "__getitem__") {

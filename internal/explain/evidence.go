@@ -56,7 +56,7 @@ func (c *Case) exceptionFrom(call *timeline.Call) (*timeline.Exception, bool) {
 // that it took up to the program's words.
 func (c *Case) addException(f *Finding, conn *timeline.Conn) {
 	var first *timeline.Exception
-	for e := range c.final {
+	for _, e := range c.tied() {
 		if e.Proc == conn.Proc && networkish(e) && c.connOf(e) == conn && (first == nil || e.Time < first.Time) {
 			first = e
 		}
@@ -65,17 +65,27 @@ func (c *Case) addException(f *Finding, conn *timeline.Conn) {
 		return
 	}
 	f.Where = where(first)
-	for e := first; e != nil; e = into(e) {
+	for _, e := range chain(first) {
 		f.Evidence = append(f.Evidence, exceptionEvidence(e))
 	}
 	slices.SortStableFunc(f.Evidence, func(x, y Evidence) int { return int(x.Time - y.Time) })
 }
 
-func into(e *timeline.Exception) *timeline.Exception {
-	if x := becomes(e); len(x) > 0 {
-		return x[0]
+// maxChain bounds how often an exception is followed into the next one; a
+// damaged recording may lead in a circle.
+const maxChain = 32
+
+// chain is an exception and what it was turned into, step by step.
+func chain(e *timeline.Exception) []*timeline.Exception {
+	out := []*timeline.Exception{e}
+	for len(out) < maxChain {
+		next := becomes(out[len(out)-1])
+		if len(next) == 0 || slices.Contains(out, next[0]) {
+			break
+		}
+		out = append(out, next[0])
 	}
-	return nil
+	return out
 }
 
 // where tells the way of an exception through the program: where it was raised,
@@ -84,7 +94,7 @@ func where(e *timeline.Exception) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s: %s", placeOf(e), quote(e.String(), 120))
 	last := e
-	for n := into(e); n != nil; n = into(n) {
+	for _, n := range chain(e)[1:] {
 		fmt.Fprintf(&s, ", re-raised as %s at %s", n.Name(), placeOf(n))
 		if n.Cause == nil && n.Context == nil {
 			s.WriteString(" (its cause is lost there)")

@@ -251,7 +251,8 @@ func (c *Case) saidAfter(call *timeline.Call, needles ...string) *timeline.Line 
 // a call.
 func (c *Case) raisedFrom(call *timeline.Call) (Link, bool) {
 	var best Link
-	for e, l := range c.final {
+	for _, e := range c.tied() {
+		l := c.final[e]
 		if e.Proc == call.Proc && c.madeFrom(e) == call && l.Weight > best.Weight {
 			best = Link{"raised", e.String(), l.Weight * wRaised}
 		}
@@ -292,7 +293,8 @@ func (c *Case) linkConn(conn *timeline.Conn) []Link {
 // worked on the connection.
 func (c *Case) raisedOn(conn *timeline.Conn) (Link, bool) {
 	var best Link
-	for e, l := range c.final {
+	for _, e := range c.tied() {
+		l := c.final[e]
 		if e.Proc == conn.Proc && l.Weight > best.Weight && networkish(e) && c.connOf(e) == conn {
 			best = Link{"raised", e.String(), l.Weight * wRaised}
 		}
