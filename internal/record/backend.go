@@ -32,7 +32,7 @@ var Backends = []string{"auto", "ptrace", "ebpf"}
 func backend(cfg Config, w Watcher, added []string) (kernelLens, error) {
 	switch cfg.Backend {
 	case "", "auto", "ptrace":
-		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: added, OnStop: w.Stopped}), nil
+		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: ofPython(added), OnStop: w.Stopped}), nil
 	case "ebpf":
 		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped})
 		if err := r.Probe(); err != nil {
