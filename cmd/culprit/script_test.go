@@ -28,9 +28,16 @@ var update = flag.Bool("update", false, "write the expectations in testdata/scri
 // plain Debian has, whatever the developer's own shell looks in.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+// actAsStrace in the environment makes the test binary `culprit strace`.
+const actAsStrace = "CULPRIT_TEST_STRACE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(actAsStrace) != "" {
+		os.Exit(straceMain(os.Args[0], os.Args[1:]))
+	}
 	testscript.Main(m, map[string]func(){
 		"culprit": main,
+		"strace":  main, // by its name it is `culprit strace`
 	})
 }
 
