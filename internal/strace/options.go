@@ -79,33 +79,6 @@ type Unsupported struct{ Option string }
 
 func (e *Unsupported) Error() string { return e.Option + " is not supported yet" }
 
-const letters = "a:Ab:cCdDe:E:fFhiI:knNo:O:p:P:qrs:S:tTu:U:vVwxX:yYzZ"
-
-var longOptions = []longOption{
-	{"columns", required, "a"}, {"output-append-mode", none, "A"}, {"detach-on", required, "b"},
-	{"summary-only", none, "c"}, {"summary", none, "C"}, {"debug", none, "d"},
-	{"daemonize", optional, "daemonize"}, {"daemonised", optional, "daemonize"}, {"daemonized", optional, "daemonize"},
-	{"env", required, "E"}, {"follow-forks", none, "follow"}, {"output-separately", none, "separately"},
-	{"help", none, "h"}, {"instruction-pointer", none, "i"}, {"interruptible", required, "I"},
-	{"kill-on-exit", none, "kill"}, {"stack-trace", optional, "k"}, {"stack-traces", optional, "k"},
-	{"stack-trace-frame-limit", required, "k"}, {"syscall-limit", required, "limit"}, {"syscall-number", none, "n"},
-	{"arg-names", none, "N"}, {"output", required, "o"}, {"summary-syscall-overhead", required, "O"},
-	{"attach", required, "p"}, {"trace-path", required, "P"}, {"relative-timestamps", optional, "r"},
-	{"string-limit", required, "s"}, {"summary-sort-by", required, "S"},
-	{"absolute-timestamps", optional, "ts"}, {"timestamps", optional, "ts"}, {"syscall-times", optional, "T"},
-	{"user", required, "u"}, {"summary-columns", required, "U"}, {"no-abbrev", none, "v"}, {"version", none, "V"},
-	{"summary-wall-clock", none, "w"}, {"strings-in-hex", optional, "hex"}, {"const-print-style", required, "X"},
-	{"pidns-translation", none, "pidns"}, {"successful-only", none, "z"}, {"failed-only", none, "Z"}, {"failing-only", none, "Z"},
-	{"seccomp-bpf", none, "seccomp"}, {"tips", optional, "tips"}, {"argv0", required, "argv0"},
-	{"always-show-pid", none, "always"}, {"color", required, "color"},
-	{"trace", required, "trace"}, {"trace-fds", required, "fds"}, {"abbrev", required, "abbrev"},
-	{"verbose", required, "verbose"}, {"raw", required, "raw"}, {"signals", required, "signal"}, {"signal", required, "signal"},
-	{"status", required, "status"}, {"read", required, "read"}, {"write", required, "write"},
-	{"fault", required, "fault"}, {"inject", required, "inject"}, {"kvm", required, "kvm"},
-	{"namespace", optional, "namespace"}, {"quiet", optional, "quiet"}, {"silent", optional, "quiet"}, {"silence", optional, "quiet"},
-	{"decode-fds", optional, "decode-fds"}, {"decode-pids", required, "decode-pids"}, {"secontext", optional, "secontext"},
-}
-
 // parser holds what the checks at the end need.
 type parser struct {
 	c                                       *Config
@@ -406,59 +379,6 @@ func (p *parser) attach(list string, self int) error {
 		p.c.Attach = append(p.c.Attach, pid)
 	}
 	return nil
-}
-
-// fraction reads the precision of -r and -T, microseconds when not given.
-func fraction(g given) (precision, bool) {
-	if !g.has {
-		return precision{true, 6}, true
-	}
-	d, ok := digits(g.arg)
-	return precision{true, d}, ok
-}
-
-func digits(unit string) (int, bool) {
-	switch strings.ToLower(unit) {
-	case "s":
-		return 0, true
-	case "ms":
-		return 3, true
-	case "us":
-		return 6, true
-	case "ns":
-		return 9, true
-	}
-	return 0, false
-}
-
-// timestamps reads [[format:]FORMAT][,[precision:]PRECISION].
-func timestamps(text string, f timeFormat) (timeFormat, bool) {
-	f.on = true
-	if text == "" {
-		return timeFormat{on: true}, true
-	}
-	for _, w := range strings.Split(text, ",") {
-		word, isFormat := strings.CutPrefix(w, "format:")
-		word, isPrecision := strings.CutPrefix(word, "precision:")
-		if d, ok := digits(word); ok && !isFormat {
-			f.digits = d
-			continue
-		}
-		if isPrecision {
-			return f, false
-		}
-		switch strings.ToLower(word) {
-		case "none":
-			f = timeFormat{}
-		case "time":
-			f.unix = false
-		case "unix":
-			f.unix = true
-		default:
-			return f, false
-		}
-	}
-	return f, true
 }
 
 func (p *parser) warn(text string) { p.c.Warnings = append(p.c.Warnings, text) }

@@ -81,6 +81,7 @@ type Arg struct {
 	whole  bool  // KindEnumFlags: without a name for the enum, flags are not taken out of it
 	hexed  bool  // KindBuffer: bytes that are no text, printed in hex
 	onIntr bool  // filled only when a signal interrupts the call
+	remark bool  // KindEnum: the number, and the name as a remark
 	max    uint8 // KindString: what the kernel takes of it at most, without the NUL
 	remote bool  // KindIovec: of another process
 	split  bool  // KindOffset: two registers, low half first, where pointers have 4 bytes
@@ -98,6 +99,9 @@ func (a Arg) addresses() Arg { a.remote = true; return a }
 
 // length32 says that the length of a buffer is an int.
 func (a Arg) length32() Arg { a.n.from = fromArg; return a }
+
+// asNumber says that an enum is printed in decimal, with its name as a remark.
+func (a Arg) asNumber() Arg { a.remark = true; return a }
 
 // upTo says how many bytes of a string the kernel takes.
 func (a Arg) upTo(n uint8) Arg { a.max = n; return a }

@@ -275,7 +275,7 @@ func archPrctlArgs(r *[6]uint64) []Arg {
 	if uint32(r[0]) == 0x1011 { // ARCH_GET_CPUID
 		return argsArchNone
 	}
-	if uint32(r[0]) > 0x1011 {
+	if setArchPrctl.Name(r[0]) != "" && uint32(r[0]) > 0x1012 {
 		return argsArchAddr
 	}
 	if c := uint32(r[0]); c == 0x1003 || c == 0x1004 { // ARCH_GET_FS, ARCH_GET_GS

@@ -6,7 +6,7 @@ var callsSystem = []Call{
 	def("sethostname", Other, bufIn("name", 1).length32(), unum("len")),
 	def("setdomainname", Other, bufIn("name", 1).length32(), unum("len")),
 	def("sysinfo", Other, structOut("info", layoutSysinfo)),
-	def("syslog", Other, enum("type", setSyslog), ptr("bufp"), num("len")),
+	def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
 	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
 	def("reboot", Other, enum("magic", setReboot1), enum("magic2", setReboot2), enum("op", setReboot3), ptr("arg")),
 	def("bpf", Desc, enum("cmd", setBpfCmds), ptr("attr"), unum("size")),
@@ -84,3 +84,24 @@ var layoutPerfAttr = &layout{64, 64, func(p *printer, b []byte) {
 	p.hex(le64(b, 8))
 	p.str(", ...}")
 }, false}
+
+var (
+	syslogType = enum("type", setSyslog).asNumber()
+	syslogOnly = []Arg{syslogType}
+	syslogLen  = []Arg{syslogType, ptr("bufp"), num("len")}
+	syslogRead = []Arg{syslogType, strOut("bufp", 2), num("len")}
+)
+
+// syslogArgs: the actions that read have a buffer, SYSLOG_ACTION_CONSOLE_LEVEL
+// a level, the others nothing.
+func syslogArgs(r *[6]uint64) []Arg {
+	switch uint32(r[0]) {
+	case 2, 3, 4:
+		return syslogRead
+	case 8:
+		return syslogLen
+	case 0, 1, 5, 6, 7, 9, 10:
+		return syslogOnly
+	}
+	return syslogLen
+}

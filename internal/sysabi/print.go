@@ -189,86 +189,6 @@ func (p *printer) field(name string) {
 	p.str("=")
 }
 
-// quote prints a string literal of at most max bytes of data, all when max is
-// 0, with "..." behind it when n, the length that there was, is greater.
-func (p *printer) quote(data []byte, n, max int) {
-	cut := n > len(data)
-	if max > 0 && len(data) > max {
-		data, cut = data[:max], true
-	}
-	if p.opt.Escape != EscapeOctal {
-		p.b = appendHexQuoted(p.b, data, p.opt.Escape)
-	} else {
-		p.b = appendQuoted(p.b, data, p.opt.Hex)
-	}
-	if cut && max > 0 {
-		p.str("...")
-	}
-}
-
-// appendQuoted escapes as strace(1) does: C's letters, else as few octal
-// digits as the next byte allows.
-func appendQuoted(b, data []byte, hex bool) []byte {
-	b = append(b, '"')
-	if hex {
-		hex = false
-		for _, c := range data {
-			if c >= 0x7f || c < ' ' && (c < '\t' || c > '\r') {
-				hex = true
-				break
-			}
-		}
-	}
-	const digits = "0123456789abcdef"
-	for i, c := range data {
-		if hex {
-			b = append(b, '\\', 'x', digits[c>>4], digits[c&15])
-			continue
-		}
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c >= ' ' && c < 0x7f:
-			b = append(b, c)
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c == '\t':
-			b = append(b, '\\', 't')
-		case c == '\r':
-			b = append(b, '\\', 'r')
-		case c == '\f':
-			b = append(b, '\\', 'f')
-		case c == '\v':
-			b = append(b, '\\', 'v')
-		default:
-			b = append(b, '\\')
-			full := i+1 < len(data) && data[i+1] >= '0' && data[i+1] <= '9'
-			if full || c >= 0o100 {
-				b = append(b, '0'+c>>6)
-			}
-			if full || c >= 0o10 {
-				b = append(b, '0'+c>>3&7)
-			}
-			b = append(b, '0'+c&7)
-		}
-	}
-	return append(b, '"')
-}
-
-// hexString prints bytes that are no text.
-func (p *printer) hexString(data []byte, n int) {
-	data = data[:min(len(data), p.opt.strLen())]
-	p.str("\"")
-	for _, c := range data {
-		p.str("\\")
-		p.b = append(p.b, 'x', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-	}
-	p.str("\"")
-	if len(data) < n {
-		p.str("...")
-	}
-}
-
 // value prints an argument.
 func (p *printer) value(v *Value) {
 	switch v.Kind {
@@ -343,6 +263,16 @@ func (p *printer) value(v *Value) {
 		}
 		p.flags(v.arg.set, v.Uint)
 	case KindEnum:
+		if v.arg.remark {
+			p.uint(v.Uint)
+			if n := v.arg.set.Name(v.Uint); p.opt.Style != StyleRaw {
+				if n == "" {
+					n = v.arg.set.Unknown
+				}
+				p.str(" /* " + n + " */")
+			}
+			return
+		}
 		if v.arg.swap {
 			p.str("htons(")
 			p.enum(v.arg.set, v.Uint&0xff<<8|v.Uint>>8&0xff)
@@ -371,7 +301,7 @@ func (p *printer) value(v *Value) {
 	case KindStruct:
 		p.structure(v)
 	case KindSigset:
-		if !v.Captured || v.Truncated || v.Len > 8 || v.arg.dir == out && (p.failed || p.unfinished) {
+		if !v.Captured || v.Truncated || v.Len > 8 || v.Len != 8 && p.c.Name != "rt_sigpending" || v.arg.dir == out && (p.failed || p.unfinished) {
 			p.ptr(v.Uint)
 			return
 		}
@@ -456,10 +386,11 @@ func (p *printer) text(v *Value) {
 	switch {
 	case v.arg.max > 0:
 		limit = int(v.arg.max)
-		if len(v.Data) < limit || !v.Truncated && len(v.Data) == limit {
+		if len(v.Data) < limit {
 			break
 		}
-		p.quote(v.Data, len(v.Data)+1, limit)
+		// The kernel looks no further, so neither is the end looked for.
+		p.quote(v.Data[:limit], limit+1, min(limit, p.opt.strLen()))
 		return
 	case v.Kind == KindPath:
 		limit = maxPath
@@ -473,6 +404,9 @@ func (p *printer) text(v *Value) {
 	if v.Truncated && len(v.Data) <= limit {
 		p.ptr(v.Uint) // it runs into memory that can't be read
 		return
+	}
+	if v.arg.max > 0 {
+		limit = min(limit, p.opt.strLen())
 	}
 	p.quote(v.Data, len(v.Data), limit)
 }

@@ -119,21 +119,6 @@ func (p *printer) styledMode(v uint64) {
 	}
 }
 
-// appendHexQuoted is appendQuoted with hex escapes.
-func appendHexQuoted(b, data []byte, how Escape) []byte {
-	const digits = "0123456789abcdef"
-	b = append(b, '"')
-	for i, c := range data {
-		if how == EscapeNonASCII && (c >= ' ' && c < 0x7f || c >= '\t' && c <= '\r') {
-			q := appendQuoted(nil, data[i:i+1], false)
-			b = append(b, q[1:len(q)-1]...)
-			continue
-		}
-		b = append(b, '\\', 'x', digits[c>>4], digits[c&15])
-	}
-	return append(b, '"')
-}
-
 // variables prints how many strings an environment has.
 func (p *printer) variables(v *Value) {
 	n, whole := p.pointers(v.Uint)
