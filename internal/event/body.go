@@ -14,6 +14,7 @@ type Header struct {
 	UID     uint32   // effective user
 	Backend string   // kernel lens: "ptrace", "ebpf" or "" when off
 	Added   []string // NAME=VALUE that culprit put into the program's environment
+	Env     []string // NAME=VALUE of the rest of it
 }
 
 // Arch is an AUDIT_ARCH_* value (linux/audit.h): which table NR indexes.

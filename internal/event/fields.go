@@ -15,7 +15,7 @@ func (h *Header) append(b []byte) []byte {
 	b = appendString(b, h.Machine)
 	b = binary.AppendUvarint(b, uint64(h.UID))
 	b = appendString(b, h.Backend)
-	return appendStrings(b, h.Added)
+	return appendStrings(appendStrings(b, h.Added), h.Env)
 }
 
 func (h *Header) decode(c *cursor) {
@@ -30,6 +30,7 @@ func (h *Header) decode(c *cursor) {
 	h.UID = uint32(c.uint())
 	h.Backend = c.string()
 	h.Added = c.strings()
+	h.Env = c.strings()
 }
 
 func (s *Syscall) append(b []byte) []byte {

@@ -291,6 +291,14 @@ func (c *Case) execFailed(p *timeline.Process) (Finding, bool) {
 	if l := c.saidAfter(call, path.Base(call.Path)); l != nil {
 		f.Links = append(f.Links, Link{"said", l.Text, wSaid})
 	}
+	for _, e := range c.tied() {
+		if made := c.execOf(e); made != nil && made.Proc == p {
+			f.Links = append(f.Links, Link{"raised", e.String(), c.final[e].Weight * wRaised})
+			f.Evidence = append(f.Evidence, exceptionEvidence(e))
+			f.Where = where(e)
+			break
+		}
+	}
 	// A parent that is told by the child through a pipe (posix_spawn, subprocess).
 	if len(f.Links) == 0 && p.Parent != nil {
 		f.Links = append(f.Links, Link{"last", "its parent went on without it", wLast})

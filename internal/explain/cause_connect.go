@@ -43,7 +43,10 @@ var connectError = Cause{
 			}
 			links := c.linkConn(conn)
 			if len(links) == 0 {
-				continue // a service that was looked for and not needed
+				if !saysSo(kind.cause, conn) {
+					continue // a service that was looked for and not needed
+				}
+				links = []Link{{"last", "the last connection that failed", wWire}}
 			}
 			cause, title := kind.cause, fmt.Sprintf(kind.title, conn.Peer())
 			f := Finding{
@@ -78,6 +81,13 @@ var connectError = Cause{
 		}
 		return out
 	},
+}
+
+// saysSo reports whether the program's exit status means that it did not reach
+// the peer.
+func saysSo(cause string, conn *timeline.Conn) bool {
+	_, ok := statusLink(&Finding{Cause: cause, Proc: conn.Proc, Conn: conn, Links: []Link{{Weight: 1}}})
+	return ok && !furniture(conn.Path)
 }
 
 type connectKind = struct {
@@ -168,15 +178,19 @@ func (c *Case) environment(p *timeline.Process) map[string]string {
 				continue
 			}
 			v, _ := call.Decode().Arg("envp")
-			env := make(map[string]string, len(v.Strings))
-			for _, s := range v.Strings {
-				name, value, _ := strings.Cut(s, "=")
-				env[name] = value
-			}
-			return env
+			return variables(v.Strings)
 		}
 	}
-	return nil
+	return variables(c.T.Header.Env)
+}
+
+func variables(list []string) map[string]string {
+	env := make(map[string]string, len(list))
+	for _, s := range list {
+		name, value, _ := strings.Cut(s, "=")
+		env[name] = value
+	}
+	return env
 }
 
 func hostOf(conn *timeline.Conn) string {

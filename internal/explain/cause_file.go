@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"culprit/internal/sysabi"
@@ -70,7 +71,7 @@ var fileError = Cause{
 				f.Evidence = append(f.Evidence, exceptionEvidence(x))
 				f.Where = where(x)
 			}
-			f.Next = fileNext(kind.cause, name, call)
+			f.Next = fileNext(kind.cause, name, call.Proc)
 			k := key{call.Proc, name, e}
 			if i, again := seen[k]; again {
 				out[i] = f
@@ -79,8 +80,32 @@ var fileError = Cause{
 				out = append(out, f)
 			}
 		}
-		return out
+		return append(out, c.refusedByLibrary()...)
 	},
+}
+
+// refusedByLibrary finds the OSErrors with a path that no failed call stands
+// behind: Python's open() sees by itself that a path is a directory.
+func (c *Case) refusedByLibrary() []Finding {
+	var out []Finding
+	for _, e := range c.tied() {
+		n, err := strconv.Atoi(e.Attrs["errno"])
+		name := e.Attrs["filename"]
+		if err != nil || name == "" || len(e.Wraps) > 0 || c.madeFrom(e) != nil || c.execOf(e) != nil {
+			continue
+		}
+		kind, ok := fileCauses[sysabi.Errno(n).Name()]
+		if !ok {
+			continue
+		}
+		f := c.exceptionFinding(kind.cause, e, c.final[e])
+		f.Title = fmt.Sprintf(kind.title, name)
+		f.Why = fmt.Sprintf("%s refused %s with %s (%s).", e.Proc.Program(), name, sysabi.Errno(n).Name(), sysabi.Errno(n).Text())
+		f.Facts = append([]Fact{{"path", name}, {"errno", sysabi.Errno(n).Name()}, {"error", sysabi.Errno(n).Text()}}, f.Facts...)
+		f.Next = fileNext(kind.cause, name, e.Proc)
+		out = append(out, f)
+	}
+	return out
 }
 
 // probing tells the calls that ask whether something is there from those that
@@ -144,7 +169,7 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 		}
 	}
 	switch rare := call.Errno().Name() != "ENOENT"; {
-	case len(links) > 0 || !failed(call.Proc) || furniture(name):
+	case len(links) > 0 || !failed(call.Proc) || furniture(name) || !rare && personal(name):
 	case rare && !asks(call):
 		links = append(links, c.linkLast(call.Proc, call.Leave(), wLast, 0, "the last trouble of the process before its end")...)
 	case opens(call) && c.lastMiss(call):
@@ -155,6 +180,11 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 		links = append(links, c.linkLast(call.Proc, call.Leave(), w, 0, "the last thing that the process tried before its end")...)
 	}
 	return links
+}
+
+// personal tells the settings that a user may have and need not: dot files.
+func personal(name string) bool {
+	return strings.Contains(name, "/.")
 }
 
 // asks tells the calls by which programs ask whether they may.
@@ -197,6 +227,9 @@ func (c *Case) saidPath(call *timeline.Call, name, given, text string) *timeline
 		if l.Time < call.Enter {
 			break
 		}
+		if tellsOther(l.Text, text) {
+			continue
+		}
 		switch {
 		case strings.Contains(l.Text, name) && strings.Contains(name, "/"),
 			len(given) > 3 && strings.Contains(given, "/") && hasPath(l.Text, given),
@@ -206,6 +239,20 @@ func (c *Case) saidPath(call *timeline.Call, name, given, text string) *timeline
 		}
 	}
 	return nil
+}
+
+// tellsOther reports whether a line gives the text of another error than the
+// call's: then it speaks of another call.
+func tellsOther(line, text string) bool {
+	if strings.Contains(line, text) {
+		return false
+	}
+	for name := range fileCauses {
+		if e, ok := sysabi.ErrnoOf(name); ok && strings.Contains(line, e.Text()) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasPath reports whether a text holds a path that nothing continues on either
@@ -239,12 +286,12 @@ func (c *Case) lastWith(call *timeline.Call) bool {
 	return true
 }
 
-func fileNext(cause, name string, call *timeline.Call) []string {
+func fileNext(cause, name string, p *timeline.Process) []string {
 	switch cause {
 	case "file-missing":
 		return []string{"make " + name + ", or tell the program where it is", "`ls -l " + path.Dir(name) + "` shows what is there instead"}
 	case "file-permission":
-		return []string{"`namei -l " + name + "` shows which part of the path forbids it", fmt.Sprintf("run %s as a user who may, or change the rights of %s", call.Proc.Program(), name)}
+		return []string{"`namei -l " + name + "` shows which part of the path forbids it", fmt.Sprintf("run %s as a user who may, or change the rights of %s", p.Program(), name)}
 	case "disk-full":
 		return []string{"free space: `df -h " + path.Dir(name) + "` shows the disk"}
 	case "read-only-filesystem":

@@ -54,8 +54,8 @@ var httpStatus = Cause{
 	Find: func(c *Case) []Finding {
 		var out []Finding
 		for _, conn := range c.T.Conns {
-			if conn.Accepted {
-				continue
+			if conn.Accepted || conn.TLS != nil && conn.TLS.NotTLS != "" {
+				continue // an answer to a ClientHello is no answer to a request
 			}
 			for _, x := range conn.HTTP {
 				if x.Response == nil || x.Response.Status < 400 || c.answeredLater(conn, x) {

@@ -98,5 +98,5 @@ var envMissing = Cause{
 // clean reports whether a process got hardly any environment.
 func (c *Case) clean(p *timeline.Process) bool {
 	env := c.environment(p)
-	return env != nil && len(env) < 12
+	return len(env) > 0 && len(env) < 12
 }

@@ -78,6 +78,13 @@ func (c *Case) tlsFinding(conn *timeline.Conn) (Finding, bool) {
 		if k, ok := alertCauses[alert]; ok {
 			f.Cause = k
 		}
+		if t.WantsCert && (alert == "handshake_failure" || alert == "bad_certificate" || alert == "certificate_unknown") {
+			f.Cause = "tls-client-cert-required" // TLS 1.2 has no alert of its own for it
+			f.Title = fmt.Sprintf("%s wants a client certificate", conn.Peer())
+			f.Why = fmt.Sprintf("The server asked %s for a certificate, did not get one that it takes, and ended the handshake with the alert %s.", conn.Proc.Program(), alert)
+			f.Next = []string{"give the program a client certificate that the server knows"}
+			return f, true
+		}
 		f.Title = fmt.Sprintf("%s ended the TLS handshake: %s", conn.Peer(), alert)
 		f.Why = fmt.Sprintf("%s offered %s; the server ended the handshake with the alert %s.", conn.Proc.Program(), t.Offer, alert)
 		f.Next = []string{"let client and server agree on a TLS version and cipher suite (server's TLS settings, or the client's minimum)"}
@@ -153,8 +160,7 @@ func (c *Case) speaksOfTrust(conn *timeline.Conn) bool {
 	if l := c.said("certificate", "not trusted", "self-signed", "self signed"); l != nil && l.Time >= conn.Opened {
 		return true
 	}
-	_, ok := statusLink(&Finding{Cause: "tls-cert-untrusted", Proc: conn.Proc, Conn: conn, Links: []Link{{Weight: 1}}})
-	return ok
+	return saysSo("tls-cert-untrusted", conn)
 }
 
 // nameOf is the name that the client holds the certificate against.

@@ -99,6 +99,7 @@ var Causes = []Cause{
 	encodingError,
 	envMissing,
 	pythonUncaught,
+	traceback,
 	pythonSwallowed,
 	crash,
 	hang,

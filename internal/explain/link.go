@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -12,20 +13,21 @@ import (
 // Weights of the links, 0 to 1: how sure one link alone makes it that a trouble
 // belongs to the symptom. docs/diagnosis.md gives the reasons.
 const (
-	wEnd      = 1.0  // the process's end itself: a fatal signal, a command that could not start
-	wUncaught = 1.0  // the exception ended the process
-	wSaid     = 0.95 // the last words name the thing: path, host, status
-	wRaised   = 0.95 // an exception tied to the end was made from it
-	wWrapped  = 0.97 // per step from an exception to the one it was made for
-	wText     = 0.75 // the last words hold the error's text but not the thing
-	wCaught   = 0.7  // the last exception that the program's own code caught before it failed
-	wExit     = 0.9  // sys.exit was called while the exception was being handled
-	wStatus   = 0.9  // the program's exit status means this kind of trouble, by its manual
-	wLast     = 0.75 // the last trouble of its process, nothing but cleaning up after it
-	wWire     = 0.5  // the last word from the network was a refusal, whatever came after
-	wProbe    = 0.55 // the last trouble was a file that is not there: many are looked for and not needed
-	wUnread   = 0.9  // an answer that lay unread when the connection broke
-	wPresent  = 0.1  // it happened
+	wEnd       = 1.0  // the process's end itself: a fatal signal, a command that could not start
+	wUncaught  = 1.0  // the exception ended the process
+	wSaid      = 0.95 // the last words name the thing: path, host, status
+	wRaised    = 0.95 // an exception tied to the end was made from it
+	wWrapped   = 0.97 // per step from an exception to the one it was made for
+	wText      = 0.75 // the last words hold the error's text but not the thing
+	wCaught    = 0.7  // the last exception that the program's own code caught before it failed
+	wExit      = 0.9  // sys.exit was called while the exception was being handled
+	wStatus    = 0.9  // the program's exit status means this kind of trouble, by its manual
+	wTraceback = 0.7  // a traceback on standard error of a process without the agent: any cause may lie behind it
+	wLast      = 0.75 // the last trouble of its process, nothing but cleaning up after it
+	wWire      = 0.5  // the last word from the network was a refusal, whatever came after
+	wProbe     = 0.55 // the last trouble was a file that is not there: many are looked for and not needed
+	wUnread    = 0.9  // an answer that lay unread when the connection broke
+	wPresent   = 0.1  // it happened
 )
 
 // threshold is the least weight that a verdict needs.
@@ -204,7 +206,7 @@ func (c *Case) madeFrom(e *timeline.Exception) *timeline.Call {
 		switch {
 		case x == 0:
 			continue
-		case errno == fmt.Sprint(uint32(x)):
+		case errno == fmt.Sprint(uint32(x)) && namesPath(e, call):
 			return call
 		case e.Is("SSLError") && (x.Name() == "EPIPE" || x.Name() == "ECONNRESET"):
 			return call
@@ -212,6 +214,28 @@ func (c *Case) madeFrom(e *timeline.Exception) *timeline.Call {
 			// A library in C (sqlite3, lxml) that failed on a file and made an
 			// exception of its own, with nothing done in between.
 			return call
+		}
+	}
+	return nil
+}
+
+// namesPath reports whether an exception that carries a path carries the call's.
+func namesPath(e *timeline.Exception, call *timeline.Call) bool {
+	name := e.Attrs["filename"]
+	return name == "" || call.Path == "" || path.Base(name) == path.Base(call.Path)
+}
+
+// execOf is the failed execve of a child that an exception reports: subprocess
+// tells of it in the parent.
+func (c *Case) execOf(e *timeline.Exception) *timeline.Call {
+	if !e.Is("OSError") || e.Attrs["errno"] == "" {
+		return nil
+	}
+	for _, k := range e.Proc.Kids {
+		for _, call := range k.Calls {
+			if call.Name() == "execve" && e.Attrs["errno"] == fmt.Sprint(uint32(call.Errno())) && call.Leave() <= e.Time && e.Time-call.Leave() < 5e9 && namesPath(e, call) {
+				return call
+			}
 		}
 	}
 	return nil

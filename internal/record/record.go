@@ -180,7 +180,7 @@ func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Bod
 func header(s lens.Sink, cfg Config, env, added []string) {
 	h := &event.Header{
 		Culprit: cfg.Culprit, Command: cfg.Command, Path: value(env, "PATH"),
-		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added,
+		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added, Env: cfg.Env,
 	}
 	h.Cwd, _ = os.Getwd()
 	var u unix.Utsname

@@ -43,7 +43,8 @@ func Text(w io.Writer, r explain.Result, o TextOptions) error {
 	}
 	evidence := f.Evidence
 	if !o.Full && len(evidence) > maxProof {
-		evidence = evidence[len(evidence)-maxProof:]
+		// The first piece is where it began, the last ones are what was seen of it.
+		evidence = append(evidence[:2:2], evidence[len(evidence)-maxProof+2:]...)
 	}
 	for i, e := range evidence {
 		label := "proof"

@@ -24,6 +24,7 @@ type TLS struct {
 	Data       []Segment // plaintext
 	Done       bool      // both sides' Finished were seen, or application data flowed
 	Used       bool      // the client sent application data: it was content with the server
+	WantsCert  bool      // the server asked for a client certificate
 	NoKeys     string    // why it was not decrypted, "" when it was
 	NotTLS     string    // protocol that the peer spoke instead, "" when it spoke TLS
 	NotTLSHead string    // its first bytes
@@ -94,6 +95,8 @@ func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
 				if o.Dir == dissect.ToClient && t.Chain == nil {
 					t.Chain, t.CertAt = certificates(m), o.Time
 				}
+			case *tls.CertificateRequest:
+				t.WantsCert = true
 			case tls.Alert:
 				a := Alert{Time: o.Time, Dir: o.Dir, Fatal: m.Level == 2}
 				if !m.Opaque {
