@@ -18,29 +18,34 @@ import (
 
 // printer is the tracer's handler: it prints.
 type printer struct {
-	cfg    *Config
-	files  Files
-	shared *output
-	stderr io.Writer
-	name   string        // that messages begin with
-	wall   time.Duration // from the clock of events to the time of day
-	opt    sysabi.Options
-	lim    sysabi.Limits
-	early  bool // text is made while the task stands still
-	prefix bool // every line begins with a pid
-	tasks  int
-	last   event.Time // of the last line's beginning, for -r
-	sum    *summary
-	fds    *describer
-	clock  func() event.Time
-	paths  map[string]bool
-	left   int64  // calls until --syscall-limit
-	full   func() // called when it is reached
-	seized *seized
+	cfg       *Config
+	files     Files
+	shared    *output
+	stderr    io.Writer
+	name      string        // that messages begin with
+	wall      time.Duration // from the clock of events to the time of day
+	opt       sysabi.Options
+	lim       sysabi.Limits
+	early     bool // text is made while the task stands still
+	prefix    bool // every line begins with a pid
+	tasks     int
+	last      event.Time // of the last line's beginning, for -r
+	sum       *summary
+	begun     bool         // the first call, execve, is over
+	unstarted sysabi.Errno // of it when it failed; gaveUp when that was said
+	fds       *describer
+	clock     func() event.Time
+	paths     map[string]bool
+	left      int64  // calls until --syscall-limit
+	full      func() // called when it is reached
+	seized    *seized
 
 	mu   sync.Mutex
 	outs []*output // the files of -ff
 }
+
+// gaveUp is no errno.
+const gaveUp = 1 << 20
 
 // seized gathers the threads of a process that was attached to.
 type seized struct{ pid, threads int }
@@ -140,6 +145,14 @@ func (p *printer) Enter(t *tracer.Task) {
 	st := t.State.(*state)
 	st.isExit, st.inject, st.tampered, st.begun = false, nil, false, false
 	st.cpu = t.CPU
+	if p.unstarted != 0 { // the start failed: what follows is not the program's
+		if p.unstarted != gaveUp {
+			p.message("exec: %s", p.unstarted.Text())
+			p.unstarted = gaveUp
+		}
+		st.filtered = true
+		return
+	}
 	nr := t.Sys.NR
 	// Calls without a name are shown whatever is chosen, undecoded.
 	st.filtered = t.Call != nil && !p.cfg.Trace.in(t.Sys.Arch, nr)
@@ -326,6 +339,11 @@ func fractional(b []byte, ns int64, digits int) []byte {
 func (p *printer) Exit(t *tracer.Task) {
 	st := t.State.(*state)
 	st.isExit = true
+	if t.How == tracer.Started && !p.begun {
+		if p.begun = true; t.Sys.Ret < 0 {
+			p.unstarted = sysabi.Errno(-t.Sys.Ret)
+		}
+	}
 	if st.filtered {
 		return
 	}

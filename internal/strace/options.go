@@ -1,5 +1,7 @@
 package strace
 
+//lint:file-ignore ST1005 these are strace's own words, which scripts compare
+
 import (
 	"fmt"
 	"slices"
@@ -87,7 +89,6 @@ type parser struct {
 	followLong, sepLong, oldFollow, seccomp bool
 	statusFlags                             int
 	argv0                                   string
-	env                                     int
 }
 
 // Parse reads a command line without its first word. self is this process,

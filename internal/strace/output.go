@@ -29,9 +29,6 @@ const (
 // begin starts a line.
 func (o *output) begin() { o.start, o.before = len(o.b), 0 }
 
-// column is the length of the line so far.
-func (o *output) column() int { return o.before + len(o.b) - o.start }
-
 // flush writes what there is.
 func (o *output) flush() {
 	if len(o.b) == 0 {

@@ -17,8 +17,7 @@ type wordSet struct {
 	has map[string]bool
 }
 
-func all() wordSet   { return wordSet{not: true} }
-func none_() wordSet { return wordSet{} }
+func all() wordSet { return wordSet{not: true} }
 
 func (s wordSet) in(word string) bool { return s.has[word] != s.not }
 
