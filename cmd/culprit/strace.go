@@ -1,5 +1,7 @@
 package main
 
+//lint:file-ignore ST1005 these are strace's own words, which scripts compare
+
 import (
 	"context"
 	"errors"

@@ -215,15 +215,6 @@ func arrayOut(name string, l *layout) Arg {
 	return Arg{Name: name, kind: KindStruct, dir: out, n: count{fromRet, 0}, st: l, array: true}
 }
 
-// fixedOut points to n structures.
-func fixedOut(name string, l *layout, n uint8) Arg {
-	return Arg{Name: name, kind: KindStruct, dir: out, n: count{fromConst, n}, st: l, array: true}
-}
-
-func fixedIn(name string, l *layout, n uint8) Arg {
-	return Arg{Name: name, kind: KindStruct, dir: in, n: count{fromConst, n}, st: l, array: true}
-}
-
 // sigset points to a signal set of arguments[lenArg] bytes.
 func sigsetIn(name string, lenArg uint8) Arg {
 	return Arg{Name: name, kind: KindSigset, dir: in, n: count{fromSizeArg, lenArg}}

@@ -2,7 +2,6 @@ package ebpf
 
 import (
 	"encoding/binary"
-	"errors"
 )
 
 // Types of records, flags and marks of pieces: bpf/record.h.
@@ -51,8 +50,6 @@ type head struct {
 }
 
 const headSize = 24
-
-var errShort = errors.New("record is cut off")
 
 // cursor reads a record; the first missing byte makes all that follows zero.
 type cursor struct {
