@@ -7,12 +7,14 @@ import (
 	"strconv"
 	"strings"
 
+	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
 )
 
 func callEvidence(call *timeline.Call) Evidence {
-	d := call.Decode()
-	return Evidence{"kernel", call.Leave(), fmt.Sprintf("%s[%d] %s", call.Proc.Name(), call.TID, d.String())}
+	// Of a buffer its beginning will do: the words in it are told elsewhere.
+	text := call.Decode().Append(nil, sysabi.Options{StrLen: 12})
+	return Evidence{"kernel", call.Leave(), fmt.Sprintf("%s[%d] %s", call.Proc.Name(), call.TID, text)}
 }
 
 func exceptionEvidence(e *timeline.Exception) Evidence {
