@@ -78,7 +78,7 @@ var straceWorks = []struct {
 	{"-f", "exec sh -c 'cat </etc/hostname; /bin/false'"},
 	{"-f", "exec sh -c '/bin/true; /bin/false; exit 2'"},
 	{"-f -e trace=execve,exit_group -e signal=none", "exec sh -c 'for i in 1 2 3; do /bin/true & done; wait'"},
-	{"-f -e trace=execve,kill,exit_group", "exec sh -c 'sleep 5 & sleep 0.2; kill $!; wait $!'"},
+	{"-f -e trace=execve,kill,exit_group", "exec sh -c '/bin/sh -c \"kill -s TERM \\$\\$\"; exit 4'"},
 	{"-f -e trace=%network", "exec python3 -c 'import socket as s; a, b = s.socketpair(); a.send(b\"x\" * 50); b.recv(9); c = s.create_server((\"127.0.0.1\", 0)); d = s.create_connection(c.getsockname()); d.sendall(b\"hi\")'"},
 	{"-f -e trace=openat,execve,exit_group", "exec python3 -c 'import json'"},
 	{"-f -e trace=exit,exit_group", "exec python3 -c 'import threading as t; x = t.Thread(target=print); x.start(); x.join()'"},
