@@ -42,6 +42,7 @@ var commands = map[string]shown{
 	"culprit show CASE":                                      {run: `culprit show demo.pcapng | tail -50`, want: `EPIPE`},
 	"culprit follow CASE [N]":                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
 	"culprit strace [OPTIONS] CMD...":                        {run: `culprit strace -e trace=openat cat /dev/null`, want: `openat\(AT_FDCWD, "/dev/null", O_RDONLY\) = 3`},
+	"culprit debug events --thin CASE":                       {run: `culprit debug events --thin demo.pcapng | head -1`, want: `"kind":"header"`},
 	"culprit COMMAND --help":                                 {run: `for c in run explain show follow demo doctor; do culprit $c --help || exit; done`, want: `Exit status`},
 	"wireshark demo.pcapng":                                  {run: `capinfos demo.pcapng`, needs: "capinfos", want: `pcapng`},
 	"tshark -r demo.pcapng -Y 'http.response.code == 413'":   {needs: "tshark", want: `HTTP/1.1 413 Request Entity Too Large`},
