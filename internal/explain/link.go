@@ -27,7 +27,6 @@ const (
 	wWire      = 0.5  // the last word from the network was a refusal, whatever came after
 	wProbe     = 0.55 // the last trouble was a file that is not there: many are looked for and not needed
 	wUnread    = 0.9  // an answer that lay unread when the connection broke
-	wPresent   = 0.1  // it happened
 )
 
 // threshold is the least weight that a verdict needs.
