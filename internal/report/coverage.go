@@ -47,6 +47,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 		}
 	}
 	wire["tls"], wire["decrypted"], wire["missing_bytes"] = encrypted, decrypted, holes
+	if k := t.KeyLog; k.Lines+k.Garbage+k.Dropped > 0 {
+		wire["key_log"] = map[string]int{"lines": k.Lines, "garbage": k.Garbage, "dropped": k.Dropped}
+	}
 	if blind != nil {
 		wire["blind"] = blind
 	}

@@ -275,6 +275,7 @@ func (b *builder) finish() {
 			}
 		}
 	}
+	t.KeyLog.Lines, t.KeyLog.Garbage, t.KeyLog.Dropped = b.keys.Lines, b.keys.Garbage, b.keys.Dropped
 	b.flushLines()
 	b.applyPeeks()
 	b.talk()

@@ -31,8 +31,9 @@ type Timeline struct {
 	Lookups []*Lookup
 	Lines   []*Line
 	Files   map[string]*event.File
-	Owners  map[string]*event.Owner // by path, of the programs of a failed run
-	Secrets []byte                  // TLS key log lines
+	Owners  map[string]*event.Owner               // by path, of the programs of a failed run
+	Secrets []byte                                // TLS key log lines
+	KeyLog  struct{ Lines, Garbage, Dropped int } // what was understood of them
 	Loss    []*event.Loss
 	Notes   []Note
 
