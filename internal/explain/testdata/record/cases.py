@@ -463,17 +463,9 @@ print(sum(iter([1, 2])))
 # Runs that get another verdict than they should: name, what is said instead and
 # why. They are recorded only when named, and go to ../cases when the rule is right.
 WRONG = {
-    "command-not-found.python": "file-missing: the exception is tied to a failed stat of an import, not to the execve of the child",
     "connection-refused.unix": "file-missing: ~/.curlrc, which is optional; the status of curl is not used for a Unix socket",
-    "exec-format.python": "python-exception: the exception and the child's execve are not joined to one story",
     "file-missing.command-optional": "command-not-found: the shell went on and did other work after it",
-    "path-is-directory.python": "python-exception: Python opens the directory and refuses it by itself, no call fails",
     "proxy-unreachable.curl": "connection-refused: the environment of the command itself is not in the case",
-    "python-exception.no-inject": "unknown: the traceback among the last words is not read",
-    "python-module-missing.no-inject": "unknown: as python-exception.no-inject",
-    "read-only-filesystem.touch": "file-missing: the utimensat after the refused open fails with ENOENT, the words say EROFS",
-    "tls-client-cert-required.tls1.2": "tls-cipher-mismatch: handshake_failure after a CertificateRequest that was answered with none",
-    "tls-to-plaintext-port.curl": "http-bad-request: the plain 400 to a ClientHello is taken for the refusal of a request",
     "unix-socket-missing.curl": "file-missing: as connection-refused.unix",
     "unknown.cert-expired-no-inject": "file-missing: ~/.curlrc again",
     "unknown.optional-config-missing": "file-missing, certain: words that went to /dev/null of a child that its parent coped with",
