@@ -31,7 +31,6 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 			Skipped: map[string]int{},
 		},
 		procs:  map[int32]*Process{},
-		thread: map[int32]int32{},
 		socket: map[string]*Desc{},
 		pipes:  map[string]*Desc{},
 	}
@@ -49,7 +48,6 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 type builder struct {
 	t      *Timeline
 	procs  map[int32]*Process // alive, by pid
-	thread map[int32]int32    // tid -> pid, of threads seen
 	socket map[string]*Desc   // by "socket:[N]"
 	pipes  map[string]*Desc   // by "pipe:[N]"
 	keys   tls.KeyLog

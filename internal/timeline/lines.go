@@ -23,13 +23,18 @@ func (b *builder) write(c *Call) {
 	fd := int32(c.Raw.Args[0])
 	visible := false
 	if d := c.Desc; d != nil && d.Link != "" {
+		standard := fd == 1 || fd == 2
 		switch d.Link {
 		case b.out[1]:
 			visible = true
-			fd = cmp.Or(only(fd, 1, 2), 1)
+			if !standard {
+				fd = 1
+			}
 		case b.out[2]:
 			visible = true
-			fd = cmp.Or(only(fd, 1, 2), 2)
+			if !standard {
+				fd = 2
+			}
 		}
 	}
 	if fd != 1 && fd != 2 || receives(c.Name()) || c.Raw.Ret <= 0 || c.Raw.Flags&event.Unfinished != 0 {
@@ -43,13 +48,6 @@ func (b *builder) write(c *Call) {
 	if missing > 0 {
 		b.text(c, fd, visible, []byte("\n")) // the rest is not known
 	}
-}
-
-func only(fd int32, these ...int32) int32 {
-	if slices.Contains(these, fd) {
-		return fd
-	}
-	return 0
 }
 
 func (b *builder) text(c *Call, fd int32, visible bool, data []byte) {
