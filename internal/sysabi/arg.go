@@ -33,6 +33,7 @@ const (
 	KindOffset                     // signed 64 bits in one register or, on i386, two, Int
 	KindEnumFlags                  // an enum in the low bits and flags above, Uint
 	KindIoctl                      // ioctl request, Uint
+	KindPID                        // a number of a process, Int
 )
 
 // dir says in which phase an argument's memory counts.
@@ -71,20 +72,22 @@ type Arg struct {
 	low    *Set // KindEnumFlags: the enum
 	lowM   uint64
 	st     *layout
-	array  bool  // print [..] around st
-	reg    int8  // its register plus 1, when that is not its index in the list
-	swap   bool  // KindEnum: in network byte order, 16 bits: printed as htons(..)
-	long   bool  // flags and enums: as wide as a register
-	named  bool  // print the name before it, as clone's are
-	ifRet  bool  // filled only when the result is not 0
-	asInt  bool  // KindBuffer: four bytes are an int
-	whole  bool  // KindEnumFlags: without a name for the enum, flags are not taken out of it
-	hexed  bool  // KindBuffer: bytes that are no text, printed in hex
-	onIntr bool  // filled only when a signal interrupts the call
-	remark bool  // KindEnum: the number, and the name as a remark
-	max    uint8 // KindString: what the kernel takes of it at most, without the NUL
-	remote bool  // KindIovec: of another process
-	split  bool  // KindOffset: two registers, low half first, where pointers have 4 bytes
+	array  bool                     // print [..] around st
+	reg    int8                     // its register plus 1, when that is not its index in the list
+	swap   bool                     // KindEnum: in network byte order, 16 bits: printed as htons(..)
+	long   bool                     // flags and enums: as wide as a register
+	named  bool                     // print the name before it, as clone's are
+	ifRet  bool                     // filled only when the result is not 0
+	asInt  bool                     // KindBuffer: four bytes are an int
+	whole  bool                     // KindEnumFlags: without a name for the enum, flags are not taken out of it
+	hexed  bool                     // KindBuffer: bytes that are no text, printed in hex
+	onIntr bool                     // filled only when a signal interrupts the call
+	remark bool                     // KindEnum: the number, and the name as a remark
+	pid    PIDKind                  // KindPID
+	pidBy  func(*[6]uint64) PIDKind // the same where arguments say it
+	max    uint8                    // KindString: what the kernel takes of it at most, without the NUL
+	remote bool                     // KindIovec: of another process
+	split  bool                     // KindOffset: two registers, low half first, where pointers have 4 bytes
 }
 
 // at puts the argument into another register than its index.
@@ -139,11 +142,21 @@ func dirfdArg(n string) Arg   { return Arg{Name: n, kind: KindDirFD} }
 func path(name string) Arg    { return Arg{Name: name, kind: KindPath, dir: in} }
 func str(name string) Arg     { return Arg{Name: name, kind: KindString, dir: in} }
 func mode(name string) Arg    { return Arg{Name: name, kind: KindMode} }
+func tgidOrPgid(n string) Arg { return pidArg(n, tgidOrNegativePgid) }
 func idArg(name string) Arg   { return Arg{Name: name, kind: KindID} }
 func dev(name string) Arg     { return Arg{Name: name, kind: KindDev} }
 func sig(name string) Arg     { return Arg{Name: name, kind: KindSignal} }
 func offset(name string) Arg  { return Arg{Name: name, kind: KindOffset} }
 func strings(name string) Arg { return Arg{Name: name, kind: KindStrings, dir: in} }
+
+// pidArg is a number of a process: of a thread, a process, a process group or a
+// session.
+func pidArg(name string, k PIDKind) Arg { return Arg{Name: name, kind: KindPID, pid: k} }
+
+// pidBy is a number of what another argument says.
+func pidBy(name string, by func(*[6]uint64) PIDKind) Arg {
+	return Arg{Name: name, kind: KindPID, pidBy: by}
+}
 
 func flags(name string, s *Set) Arg { return Arg{Name: name, kind: KindFlags, set: s} }
 func enum(name string, s *Set) Arg  { return Arg{Name: name, kind: KindEnum, set: s} }
@@ -245,9 +258,11 @@ func def(name string, class Class, args ...Arg) Call {
 
 func (c Call) retFD() Call    { c.ret = retFD; return c }
 func (c Call) retHex() Call   { c.ret = retHex; return c }
-func (c Call) retPID() Call   { c.ret, c.noError = retPID, true; return c }
 func (c Call) retOctal() Call { c.ret, c.noError = retOctal, true; return c }
 func (c Call) retNone() Call  { c.ret = retNone; return c }
+
+// returnsPID says which number of a process the result is.
+func (c Call) returnsPID(k PIDKind) Call { c.ret = retTID + retKind(k); return c }
 
 // never says that the call has no errors: its result is a plain value.
 func (c Call) never() Call { c.noError = true; return c }

@@ -2,10 +2,10 @@ package sysabi
 
 // User and group ids, capabilities.
 var callsCreds = []Call{
-	def("getuid", Creds).retPID(),
-	def("geteuid", Creds).retPID(),
-	def("getgid", Creds).retPID(),
-	def("getegid", Creds).retPID(),
+	def("getuid", Creds).never(),
+	def("geteuid", Creds).never(),
+	def("getgid", Creds).never(),
+	def("getegid", Creds).never(),
 	def("setuid", Creds, idArg("uid")),
 	def("setgid", Creds, idArg("gid")),
 	def("setreuid", Creds, idArg("ruid"), idArg("euid")),

@@ -62,6 +62,7 @@ var (
 	fcntlHead   = []Arg{fd, enum("cmd", setFcntlCmds)}
 	fcntlHex    = fcntlWith(hex("arg"))
 	fcntlFD     = fcntlWith(num("arg"))
+	fcntlPID    = fcntlWith(tgidOrPgid("arg"))
 	fcntlFDFlag = fcntlWith(flags("arg", setFDFlags))
 	fcntlStatus = fcntlWith(flags("arg", setOpenFlags))
 	fcntlFlock  = fcntlWith(structIn("lock", layoutFlock))
@@ -82,7 +83,11 @@ var layoutOwner = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("{type=")
 	p.enum(setOwnerTypes, le32(b, 0))
 	p.str(", pid=")
-	p.int(i32(b, 4))
+	kind := noPID
+	if t := le32(b, 0); t <= 2 { // F_OWNER_TID, F_OWNER_PID, F_OWNER_PGRP
+		kind = PIDKind(t)
+	}
+	p.pid(i32(b, 4), kind)
 	p.str("}")
 }, false}
 
@@ -104,8 +109,10 @@ func fcntlArgs(r *[6]uint64) []Arg {
 	switch uint32(r[1]) {
 	case fGetFD, fGetFL, fGetOwn, fGetSig, fGetLease, fGetPipe, fGetSeals:
 		return fcntlHead
-	case fDupFD, fDupFDCloexec, fDupFDQuery, fSetOwn, fSetPipe:
+	case fDupFD, fDupFDCloexec, fDupFDQuery, fSetPipe:
 		return fcntlFD
+	case fSetOwn:
+		return fcntlPID
 	case fSetFD:
 		return fcntlFDFlag
 	case fSetFL:
@@ -166,6 +173,8 @@ func fcntlResult(r *[6]uint64) retKind {
 		return retFD
 	case fGetFD, fGetFL, fGetSeals, fGetLease:
 		return retFlags
+	case fGetOwn:
+		return retTGID
 	}
 	return retInt
 }

@@ -9,7 +9,7 @@ var variantsI386 = []Call{
 	def("mmap", Memory|Desc, ptr("args")).retHex(),
 	def("mmap2", Memory|Desc, ptr("addr"), size("length"), memProt, mmapFlags, num("fd"), hex("pgoffset")).retHex(),
 	def("clone", Process, argsCloneBack[0], argsCloneBack[1], argsCloneBack[2], argsCloneBack[3], argsCloneBack[4]).varies(cloneArgsBack),
-	def("waitpid", Process, num("pid"), waitStatus, flags("options", setWaitOptions)),
+	def("waitpid", Process, tgidOrPgid("pid"), waitStatus, flags("options", setWaitOptions)).returnsPID(TGID),
 	def("nice", Process, num("inc")),
 	def("stime", Clock, structIn("t", layoutLong)),
 	def("signal", Signal, sig("signum"), ptr("handler")),
@@ -46,10 +46,10 @@ var variantsI386 = []Call{
 	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutLong), size("count")).through(0),
 	def("sendfile64", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutOff), size("count")).through(0),
 	def("ugetrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
-	def("getuid32", Creds).retPID(),
-	def("geteuid32", Creds).retPID(),
-	def("getgid32", Creds).retPID(),
-	def("getegid32", Creds).retPID(),
+	def("getuid32", Creds).never(),
+	def("geteuid32", Creds).never(),
+	def("getgid32", Creds).never(),
+	def("getegid32", Creds).never(),
 	def("setuid32", Creds, idArg("uid")),
 	def("setgid32", Creds, idArg("gid")),
 	def("setreuid32", Creds, idArg("ruid"), idArg("euid")),
@@ -105,7 +105,7 @@ var variantsI386 = []Call{
 	def("semtimedop_time64", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops"), structIn("timeout", layoutTimespec64)),
 	def("rt_sigtimedwait_time64", Signal, sigsetIn("set", 3), structOut("info", layoutSiginfo), structIn("timeout", layoutTimespec64), size("sigsetsize")).remark(signalRemark),
 	def("futex_time64", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec64), ptr("uaddr2"), hex("val3")).varies(futex64Args),
-	def("sched_rr_get_interval_time64", Process, num("pid"), structOut("tp", layoutTimespec64)),
+	def("sched_rr_get_interval_time64", Process, pidArg("pid", TGID), structOut("tp", layoutTimespec64)),
 }
 
 var (

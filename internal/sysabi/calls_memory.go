@@ -25,8 +25,8 @@ var callsMemory = []Call{
 	def("set_mempolicy", Memory, enumFlags("mode", 0xfff, setMpolModes, setMpolFlags), ptr("nodemask"), size("maxnode")),
 	def("get_mempolicy", Memory, structOut("mode", layoutInt), ptr("nodemask"), size("maxnode"), ptr("addr"), flags("flags", setGetMempolicy)),
 	def("set_mempolicy_home_node", Memory, ptr("start"), size("len"), size("home_node"), hex("flags")),
-	def("migrate_pages", Memory, num("pid"), size("maxnode"), ptr("old_nodes"), ptr("new_nodes")),
-	def("move_pages", Memory, num("pid"), size("count"), ptr("pages"), ptr("nodes"), ptr("status"), flags("flags", setMovePages)),
+	def("migrate_pages", Memory, pidArg("pid", TGID), size("maxnode"), ptr("old_nodes"), ptr("new_nodes")),
+	def("move_pages", Memory, pidArg("pid", TGID), size("count"), ptr("pages"), ptr("nodes"), ptr("status"), flags("flags", setMovePages)),
 }
 
 var memProt = flags("prot", setProt).wide()

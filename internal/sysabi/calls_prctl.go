@@ -50,7 +50,7 @@ var prctls = map[uint32][]Arg{
 	64:         prctl(),                                                                                                      // PR_SME_GET_VL
 	54:         prctl(flags("keys", setPACKeys).wide(), hex("arg3"), hex("arg4"), hex("arg5")),                               // PR_PAC_RESET_KEYS
 	60:         prctl(flags("keys", setPACEnabled).wide(), flags("enabled", setPACEnabled).wide(), hex("arg4"), hex("arg5")), // PR_PAC_SET_ENABLED_KEYS
-	0x59616d61: prctl(num("pid")),                                                                                            // PR_SET_PTRACER
+	0x59616d61: prctl(pidArg("pid", TGID)),                                                                                   // PR_SET_PTRACER
 }
 
 var prctlOther = prctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5"))

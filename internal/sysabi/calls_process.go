@@ -4,63 +4,63 @@ package sysabi
 var callsProcess = []Call{
 	def("execve", File|Process, pathname, strings("argv"), strings("envp")),
 	def("execveat", File|Desc|Process, dirfd, pathname, strings("argv"), strings("envp"), flags("flags", setExecveat)),
-	def("fork", Process),
-	def("vfork", Process),
-	def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs),
-	def("clone3", Process, structIn("cl_args", layoutCloneArgs), size("size")).varies(clone3Args),
+	def("fork", Process).returnsPID(TGID),
+	def("vfork", Process).returnsPID(TGID),
+	def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs).returnsPID(TID),
+	def("clone3", Process, structIn("cl_args", layoutCloneArgs), size("size")).varies(clone3Args).returnsPID(TID),
 	def("exit", Process, num("status")).retNone(),
 	def("exit_group", Process, num("status")).retNone(),
-	def("wait4", Process, num("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()),
-	def("waitid", Process, enum("idtype", setWaitID), num("id"), structOut("infop", layoutSiginfo), flags("options", setWaitOptions), structOut("rusage", layoutRusage)),
-	def("getpid", Process).retPID(),
-	def("getppid", Process).retPID(),
-	def("gettid", Process).retPID(),
-	def("getpgid", Process, num("pid")),
-	def("setpgid", Process, num("pid"), num("pgid")),
-	def("getpgrp", Process).retPID(),
-	def("getsid", Process, num("pid")),
-	def("setsid", Process),
-	def("set_tid_address", Process, ptr("tidptr")),
+	def("wait4", Process, tgidOrPgid("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()).returnsPID(TGID),
+	def("waitid", Process, waitidPID...).varies(waitidArgs),
+	def("getpid", Process).never().returnsPID(TGID),
+	def("getppid", Process).never().returnsPID(TGID),
+	def("gettid", Process).never().returnsPID(TID),
+	def("getpgid", Process, pidArg("pid", TGID)).returnsPID(PGID),
+	def("setpgid", Process, pidArg("pid", TGID), pidArg("pgid", PGID)),
+	def("getpgrp", Process).never().returnsPID(PGID),
+	def("getsid", Process, pidArg("pid", TGID)).returnsPID(SID),
+	def("setsid", Process).returnsPID(SID),
+	def("set_tid_address", Process, ptr("tidptr")).returnsPID(TID),
 	def("set_robust_list", Process, ptr("head"), size("len")),
-	def("get_robust_list", Process, num("pid"), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
+	def("get_robust_list", Process, pidArg("pid", TID), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
 	def("rseq", Process, hex("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
 	def("rseq_slice_yield", Process),
 	def("unshare", Process, flags("flags", setUnshare).wide()),
 	def("setns", Desc|Process, fd, flags("nstype", setSetns)),
-	def("pidfd_open", Desc|Process, num("pid"), flags("flags", setPidfdOpen)).retFD(),
+	def("pidfd_open", Desc|Process, pidArg("pid", TGID), flags("flags", setPidfdOpen)).retFD(),
 	def("pidfd_getfd", Desc, fdArg("pidfd"), num("targetfd"), hex("flags")).retFD(),
 	def("pidfd_send_signal", Desc|Signal|Process, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
 	def("process_mrelease", Desc|Memory, fdArg("pidfd"), flags("flags", setNoFlags)),
 	def("process_madvise", Desc|Memory, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
-	def("process_vm_readv", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
-	def("process_vm_writev", Process, num("pid"), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
-	def("kcmp", Process, num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
-	def("ptrace", Process, enum("op", setPtrace).wide(), num("pid"), hex("addr"), hex("data")).varies(ptraceArgs),
+	def("process_vm_readv", Process, pidArg("pid", TGID), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
+	def("process_vm_writev", Process, pidArg("pid", TGID), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
+	def("kcmp", Process, pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
+	def("ptrace", Process, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
 	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
 	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
 	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs),
 	def("personality", Process, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
 	def("getrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
 	def("setrlimit", Process, enum("resource", setResources), structIn("rlim", layoutRlimit)),
-	def("prlimit64", Process, num("pid"), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
+	def("prlimit64", Process, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
 	def("getrusage", Process, enum("who", setRUsage), structOut("usage", layoutRusage)),
 	def("times", Process, structOut("buf", layoutTms)),
-	def("getpriority", Process, enum("which", setPriorities), num("who")),
-	def("setpriority", Process, enum("which", setPriorities), num("who"), num("prio")),
-	def("ioprio_get", Process, enum("which", setIoprioWho), num("who")),
-	def("ioprio_set", Process, enum("which", setIoprioWho), num("who"), hex("ioprio")),
+	def("getpriority", Process, enum("which", setPriorities), pidBy("who", whoKind)),
+	def("setpriority", Process, enum("which", setPriorities), pidBy("who", whoKind), num("prio")),
+	def("ioprio_get", Process, enum("which", setIoprioWho), pidBy("who", ioprioKind)),
+	def("ioprio_set", Process, enum("which", setIoprioWho), pidBy("who", ioprioKind), hex("ioprio")),
 	def("sched_yield", Process),
-	def("sched_setparam", Process, num("pid"), structIn("param", layoutInt)),
-	def("sched_getparam", Process, num("pid"), structOut("param", layoutInt)),
-	def("sched_setscheduler", Process, num("pid"), schedPolicy, structIn("param", layoutInt)),
-	def("sched_getscheduler", Process, num("pid")).remark(schedRemark),
+	def("sched_setparam", Process, pidArg("pid", TGID), structIn("param", layoutInt)),
+	def("sched_getparam", Process, pidArg("pid", TGID), structOut("param", layoutInt)),
+	def("sched_setscheduler", Process, pidArg("pid", TGID), schedPolicy, structIn("param", layoutInt)),
+	def("sched_getscheduler", Process, pidArg("pid", TGID)).remark(schedRemark),
 	def("sched_get_priority_max", Process, enum("policy", setSched)),
 	def("sched_get_priority_min", Process, enum("policy", setSched)),
-	def("sched_rr_get_interval", Process, num("pid"), structOut("tp", layoutTimespec)),
-	def("sched_setaffinity", Process, num("pid"), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
-	def("sched_getaffinity", Process, num("pid"), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
-	def("sched_setattr", Process, num("pid"), structIn("attr", layoutSchedAttr), hex("flags")),
-	def("sched_getattr", Process, num("pid"), structOut("attr", layoutSchedAttr), unum("size"), hex("flags")),
+	def("sched_rr_get_interval", Process, pidArg("pid", TGID), structOut("tp", layoutTimespec)),
+	def("sched_setaffinity", Process, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
+	def("sched_getaffinity", Process, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
+	def("sched_setattr", Process, pidArg("pid", TGID), structIn("attr", layoutSchedAttr), hex("flags")),
+	def("sched_getattr", Process, pidArg("pid", TGID), structOut("attr", layoutSchedAttr), unum("size"), hex("flags")),
 	def("membarrier", Memory, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
 	def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
 	def("set_thread_area", Process, ptr("u_info")),
@@ -84,6 +84,55 @@ var (
 	cloneLists    = cloneSubsets(argsClone)
 	cloneBacks    = cloneSubsets(argsCloneBack)
 )
+
+// waitid's idtypes P_PID, P_PGID and P_PIDFD.
+func waitidKind(r *[6]uint64) PIDKind {
+	switch uint32(r[0]) {
+	case 1:
+		return TGID
+	case 2:
+		return PGID
+	}
+	return noPID
+}
+
+var (
+	waitidPID = waitidList(pidBy("id", waitidKind))
+	waitidFD  = waitidList(fdArg("id"))
+)
+
+func waitidList(id Arg) []Arg {
+	return []Arg{
+		enum("idtype", setWaitID), id, structOut("infop", layoutSiginfo), flags("options", setWaitOptions),
+		structOut("rusage", layoutRusage),
+	}
+}
+
+func waitidArgs(r *[6]uint64) []Arg {
+	if uint32(r[0]) == 3 {
+		return waitidFD
+	}
+	return waitidPID
+}
+
+// PRIO_PROCESS and PRIO_PGRP.
+func whoKind(r *[6]uint64) PIDKind {
+	switch uint32(r[0]) {
+	case 0:
+		return TGID
+	case 1:
+		return PGID
+	}
+	return noPID
+}
+
+// IOPRIO_WHO_PROCESS and IOPRIO_WHO_PGRP.
+func ioprioKind(r *[6]uint64) PIDKind {
+	if which := uint32(r[0]); which == 1 || which == 2 {
+		return TGID + PIDKind(which-1)
+	}
+	return noPID
+}
 
 func cloneList(tls, child int8) []Arg {
 	return []Arg{
@@ -254,9 +303,9 @@ var (
 var (
 	argsArchNone = []Arg{enum("op", setArchPrctl)}
 	argsArchAddr = []Arg{enum("op", setArchPrctl), ptr("addr")}
-	argsKcmp     = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), hex("idx1"), hex("idx2")}
-	argsKcmpFile = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
-	argsKcmpNone = []Arg{num("pid1"), num("pid2"), enum("type", setKcmp)}
+	argsKcmp     = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")}
+	argsKcmpFile = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
+	argsKcmpNone = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp)}
 )
 
 // kcmpArgs: KCMP_FILE compares descriptors, KCMP_EPOLL_TFD has a structure, the
@@ -285,10 +334,10 @@ func archPrctlArgs(r *[6]uint64) []Arg {
 }
 
 var (
-	ptraceHead = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), ptr("data")}
-	ptraceOpt  = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), flags("data", setPtraceOptions).wide()}
-	ptraceSig  = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), sig("data")}
-	ptraceInfo = []Arg{enum("op", setPtrace).wide(), num("pid"), ptr("addr"), structOut("data", layoutSiginfo)}
+	ptraceHead = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), ptr("data")}
+	ptraceOpt  = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), flags("data", setPtraceOptions).wide()}
+	ptraceSig  = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), sig("data")}
+	ptraceInfo = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), structOut("data", layoutSiginfo)}
 )
 
 func ptraceArgs(r *[6]uint64) []Arg {

@@ -80,6 +80,8 @@ func retKindOf(r retKind) ValueKind {
 		return KindPtr
 	case retOctal:
 		return KindMode
+	case retTID, retTGID, retPGID, retSID:
+		return KindPID
 	}
 	return KindLong
 }
@@ -96,7 +98,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 		v.Int = int64(int32(raw))
 	}
 	switch arg.kind {
-	case KindInt, KindFD, KindDirFD, KindSignal, KindID:
+	case KindInt, KindFD, KindDirFD, KindSignal, KindID, KindPID:
 		if arg.long {
 			break
 		}

@@ -165,7 +165,7 @@ func (p *printer) interval(b []byte, each func(*printer, []byte)) {
 
 var layoutUcred = &layout{12, 12, func(p *printer, b []byte) {
 	p.str("{pid=")
-	p.int(i32(b, 0))
+	p.pid(i32(b, 0), TGID)
 	p.str(", uid=")
 	p.uint(le32(b, 4))
 	p.str(", gid=")
@@ -276,7 +276,7 @@ var layoutSiginfo = &layout{128, 128, func(p *printer, b []byte) {
 		p.str("{}")
 		return
 	}
-	p.b = DecodeSiginfo(b).append(p.b)
+	p.b = DecodeSiginfo(b).Append(p.b, p.opt)
 }, false}
 
 // widenSiginfo moves the union of a 32 bit siginfo_t, which begins 4 bytes

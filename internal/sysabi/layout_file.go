@@ -198,7 +198,7 @@ func (p *printer) flock(b []byte, start, length, pid int64) {
 	p.int(length)
 	if p.at == event.Leave {
 		p.field("l_pid")
-		p.int(pid)
+		p.pid(pid, TGID)
 	}
 	p.str("}")
 }

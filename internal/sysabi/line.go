@@ -77,6 +77,19 @@ func (p *printer) fd(fd int64) {
 	}
 }
 
+// pid prints a number of a process.
+func (p *printer) pid(id int64, kind PIDKind) {
+	p.int(id)
+	if kind == tgidOrNegativePgid {
+		if kind = TGID; id < -1 {
+			kind, id = PGID, -id
+		}
+	}
+	if p.opt.PID != nil && id > 0 && kind <= SID {
+		p.b = p.opt.PID(p.b, id, kind)
+	}
+}
+
 // Given says that the argument's memory comes from the program and that the
 // kernel doesn't change it.
 func (a *Arg) Given() bool { return a.dir == in }

@@ -19,7 +19,29 @@ type Options struct {
 	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
 	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
 	FD func(b []byte, fd int64) []byte
+
+	// PID appends what is known of a process or thread (strace --decode-pids);
+	// id is greater than 0. It may be nil.
+	PID func(b []byte, id int64, kind PIDKind) []byte
+
+	// Path appends what is known of the file that path names, starting from the
+	// directory dirfd, -100 (AT_FDCWD) for the working directory (strace
+	// --secontext). It may be nil.
+	Path func(b []byte, dirfd int64, path []byte) []byte
 }
+
+// PIDKind says which of the numbers of a process is meant.
+type PIDKind uint8
+
+// Kinds of numbers: of the thread, the process, its group, its session.
+const (
+	TID PIDKind = iota
+	TGID
+	PGID
+	SID
+	tgidOrNegativePgid // kill's and wait4's
+	noPID              // another number
+)
 
 func (o Options) strLen() int {
 	if o.StrLen <= 0 {
@@ -98,6 +120,8 @@ func (p *printer) result(d *Decoded) {
 		p.octal(uint64(r), 2)
 	case retFD:
 		p.fd(r)
+	case retTID, retTGID, retPGID, retSID:
+		p.pid(r, PIDKind(d.Call.result(&d.s.Args)-retTID))
 	default:
 		p.int(r)
 	}
@@ -137,8 +161,10 @@ type printer struct {
 	both       bool        // it was given and is filled; now the second time
 	failed     bool
 	unfinished bool
-	remote     bool // buffers are in another process
-	budget     int  // bytes that vectors may still print, see memory.total
+	remote     bool  // buffers are in another process
+	budget     int   // bytes that vectors may still print, see memory.total
+	dir        int64 // the directory descriptor printed last, where inDir
+	inDir      bool
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }
@@ -314,6 +340,12 @@ func (p *printer) value(v *Value) {
 		p.fdSet(v.Data, int(int32(p.s.Args[v.arg.n.v])))
 	case KindIoctl:
 		p.ioctl(v.Uint)
+	case KindPID:
+		kind := v.arg.pid
+		if v.arg.pidBy != nil {
+			kind = v.arg.pidBy(&v.s.Args)
+		}
+		p.pid(v.Int, kind)
 	}
 }
 
@@ -360,6 +392,7 @@ func (p *printer) left(v *Value) uint64 {
 }
 
 func (p *printer) dirfd(fd int64) {
+	p.dir, p.inDir = fd, true
 	if fd == -100 {
 		switch p.opt.Style {
 		case StyleRaw:
@@ -409,6 +442,20 @@ func (p *printer) text(v *Value) {
 		limit = min(limit, p.opt.strLen())
 	}
 	p.quote(v.Data, len(v.Data), limit)
+	if v.Kind == KindPath && !v.Truncated {
+		p.named(v.Data)
+	}
+}
+
+// named prints what is known of a path.
+func (p *printer) named(path []byte) {
+	if p.opt.Path == nil {
+		return
+	}
+	if !p.inDir {
+		p.dir = -100
+	}
+	p.b = p.opt.Path(p.b, p.dir, path)
 }
 
 func (p *printer) strings(v *Value) {

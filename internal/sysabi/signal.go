@@ -120,9 +120,11 @@ func (s Siginfo) CodeName() string {
 
 // String prints as strace(1) does: {si_signo=SIGSEGV, si_code=SEGV_MAPERR,
 // si_addr=NULL}.
-func (s Siginfo) String() string { return string(s.append(nil)) }
+func (s Siginfo) String() string { return string(s.Append(nil, Options{})) }
 
-func (s Siginfo) append(b []byte) []byte {
+// Append appends it as text to b.
+func (s Siginfo) Append(b []byte, o Options) []byte {
+	p := printer{opt: o}
 	b = append(b, "{si_signo="...)
 	b = append(b, SignalName(s.Signo)...)
 	if s.Errno != 0 {
@@ -132,14 +134,18 @@ func (s Siginfo) append(b []byte) []byte {
 	switch {
 	case s.Code == 0x80: // SI_KERNEL carries nothing
 	case s.Code <= 0:
-		b = strconv.AppendInt(append(b, ", si_pid="...), int64(s.PID), 10)
+		p.b = append(b, ", si_pid="...)
+		p.pid(int64(s.PID), TGID)
+		b = p.b
 		b = strconv.AppendUint(append(b, ", si_uid="...), uint64(s.UID), 10)
 		if s.Code == -1 && s.Value != 0 {
 			b = strconv.AppendInt(append(b, ", si_int="...), int64(int32(s.Value)), 10)
 			b = appendPtr(append(b, ", si_ptr="...), s.Value)
 		}
 	case s.Signo == sigCHLD:
-		b = strconv.AppendInt(append(b, ", si_pid="...), int64(s.PID), 10)
+		p.b = append(b, ", si_pid="...)
+		p.pid(int64(s.PID), TGID)
+		b = p.b
 		b = strconv.AppendUint(append(b, ", si_uid="...), uint64(s.UID), 10)
 		b = append(b, ", si_status="...)
 		if s.Code == 1 {

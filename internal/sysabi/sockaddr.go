@@ -111,10 +111,11 @@ func (p *printer) sockaddr(a Sockaddr) {
 		default:
 			p.str(", sun_path=")
 			p.quote([]byte(a.Path)[:min(len(a.Path), 108)], len(rest), 0)
+			p.named([]byte(a.Path))
 		}
 	case a.Family == AFNetlink && len(a.Raw) >= 12:
 		p.str(", nl_pid=")
-		p.uint(uint64(le.Uint32(a.Raw[4:])))
+		p.pid(int64(int32(le.Uint32(a.Raw[4:]))), TGID)
 		p.str(", nl_groups=")
 		p.hex8(uint64(le.Uint32(a.Raw[8:])))
 	case a.Family == AFPacket && len(a.Raw) >= 20:

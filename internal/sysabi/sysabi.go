@@ -62,7 +62,10 @@ const (
 	retOctal
 	retFlags // in hex, with 0
 	retNone  // does not return
-	retPID
+	retTID   // and the other PIDKinds in their order
+	retTGID
+	retPGID
+	retSID
 )
 
 // signatures lists the families; the first entry of a name is the one for all
