@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
+	"culprit/internal/procfs"
 )
 
 // descriptor is what the kernel said last of a number.
@@ -108,7 +109,7 @@ func (r *Recorder) described(t *task, h *head, c *cursor) {
 		}
 	case info != "":
 		d.link = "/" + info + " (deleted)" // memfd_create(2), SysV shared memory
-		if s, ok := readLink(procFD(t.tid, fd)); ok {
+		if s, ok := procfs.Link(procfs.FD(t.tid, fd)); ok {
 			d.link = s
 		}
 	}

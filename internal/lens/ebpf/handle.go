@@ -9,6 +9,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
 )
 
@@ -330,7 +331,7 @@ func (r *Recorder) exec(t *task, h *head, c *cursor) {
 			x.Cwd = path(q.data)
 		}
 	}
-	x.Argv = split(argv)
+	x.Argv = procfs.Strings(argv)
 	r.last = nil
 	if x.Former != 0 {
 		// The caller has its leader's id now; the leader's end was no end.

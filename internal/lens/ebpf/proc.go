@@ -1,107 +1,27 @@
 package ebpf
 
 import (
-	"bytes"
 	"encoding/binary"
-	"io"
-	"os"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
 )
 
-// Bounds of what is read from /proc.
-const (
-	maxCmdline = 256 << 10
-	maxProc    = 16 << 10
-	maxString  = 4096 // PATH_MAX
-)
-
-func procPath(pid int32, file string) string {
-	return "/proc/" + strconv.Itoa(int(pid)) + file
-}
-
-func procFD(tid, fd int32) string { return procPath(tid, "/fd/"+strconv.Itoa(int(fd))) }
-
-func readLink(path string) (string, bool) {
-	var b [unix.PathMax]byte
-	n, err := unix.Readlink(path, b[:])
-	if err != nil {
-		return "", false
-	}
-	return string(b[:n]), true
-}
-
-// readProc reads a file of /proc, which may be gone, up to limit bytes.
-func readProc(path string, limit int64) []byte {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	b, _ := io.ReadAll(io.LimitReader(f, limit))
-	return b
-}
-
-// field returns the line of a status file (proc(5)) that begins with name.
-func field(status []byte, name string) []byte {
-	for line := range bytes.Lines(status) {
-		if v, ok := bytes.CutPrefix(line, []byte(name)); ok {
-			return bytes.TrimSpace(v)
-		}
-	}
-	return nil
-}
-
-func split(argv []byte) []string {
-	if len(argv) == 0 {
-		return nil
-	}
-	var list []string
-	for arg := range bytes.SplitSeq(bytes.TrimSuffix(argv, []byte{0}), []byte{0}) {
-		list = append(list, string(arg))
-	}
-	return list
-}
-
-const atSecure = 23 // AT_SECURE (linux/auxvec.h)
+const maxString = 4096 // PATH_MAX
 
 // execedNow tells what the root program is, which stands still.
 func (r *Recorder) execedNow(p *process) {
-	x := &event.Exec{Argv: split(readProc(procPath(p.pid, "/cmdline"), maxCmdline))}
-	x.Exe, _ = readLink(procPath(p.pid, "/exe"))
-	x.Cwd, _ = readLink(procPath(p.pid, "/cwd"))
-	uid := bytes.Fields(field(readProc(procPath(p.pid, "/status"), maxProc), "Uid:"))
-	if len(uid) >= 2 { // real, effective, saved, file system
-		n, _ := strconv.ParseUint(string(uid[1]), 10, 32)
-		x.UID = uint32(n)
-	}
-	x.Secure = secure(readProc(procPath(p.pid, "/auxv"), maxProc))
+	x := procfs.Exec(p.pid)
 	t := r.task(p, p.pid)
 	r.put(t, lens.Now(), x)
 	if x.Secure {
 		r.note(t, noteSecure)
 	}
-}
-
-// secure reads AT_SECURE of an auxiliary vector: pairs of 8 bytes, or of 4 in a
-// 32-bit program, which the first pair's size shows.
-func secure(auxv []byte) bool {
-	word := 8
-	if len(auxv) >= 8 && binary.NativeEndian.Uint32(auxv[4:]) != 0 {
-		word = 4
-	}
-	for ; len(auxv) >= 2*word; auxv = auxv[2*word:] {
-		if binary.NativeEndian.Uint32(auxv) == atSecure {
-			return binary.NativeEndian.Uint32(auxv[word:]) != 0
-		}
-	}
-	return false
 }
 
 // inCall is a struct thread of the kernel's table, as far as it matters here.
@@ -165,15 +85,7 @@ func (r *Recorder) waits() {
 	var arena sysabi.Arena
 	for _, k := range r.inKernel() {
 		t := r.task(r.process(k.pid), k.tid)
-		dir := procPath(k.pid, "/task/"+strconv.Itoa(int(k.tid)))
-		w := &event.Wait{
-			Wchan:   string(bytes.TrimSpace(readProc(dir+"/wchan", maxProc))),
-			Syscall: string(bytes.TrimSpace(readProc(dir+"/syscall", maxProc))),
-			Stack:   readProc(dir+"/stack", maxProc),
-		}
-		if s := field(readProc(dir+"/status", maxProc), "State:"); len(s) > 0 {
-			w.State = string(s[:1])
-		}
+		w := procfs.Wait(k.pid, k.tid)
 		if k.in && k.flags&callEmit != 0 {
 			r.unfinished(t, k, &arena)
 		}
@@ -199,7 +111,7 @@ func (r *Recorder) unfinished(t *task, k inCall, arena *sysabi.Arena) {
 		s.Mem = c.Capture(s.Mem, event.Leave, &s.Args, -int64(unix.EINTR), lim, memory{k.tid}, arena)
 	}
 	if fd, ok := r.dataFD(s); ok && (t.proc.fds[fd] == nil || !t.proc.fds[fd].announced) {
-		if link, ok := readLink(procFD(k.tid, fd)); ok {
+		if link, ok := procfs.Link(procfs.FD(k.tid, fd)); ok {
 			d := &descriptor{link: link}
 			t.proc.fds[fd] = d
 			r.announce(t, event.Time(k.start), fd, d)

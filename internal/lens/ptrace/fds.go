@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 )
 
 type fdKind uint8
@@ -121,7 +122,7 @@ func (r *Recorder) duplicate(t *task, from, to int32) {
 func (r *Recorder) describe(t *task, fd int32) *descriptor {
 	d := t.files.fds[fd]
 	if d == nil {
-		link, ok := readLink(procFD(t.tid, fd))
+		link, ok := procfs.Link(procfs.FD(t.tid, fd))
 		if !ok {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
 )
 
@@ -310,7 +311,7 @@ func (r *Recorder) orphans() {
 			}
 			continue
 		}
-		tgid, ppid, ok := family(tid)
+		tgid, ppid, ok := procfs.Family(tid)
 		if !ok {
 			continue // killed: its wait status follows
 		}

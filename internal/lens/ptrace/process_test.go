@@ -16,6 +16,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 )
 
 // Every mode of the program does and prints the same under the recorder.
@@ -184,7 +185,7 @@ func TestStopAndContinue(t *testing.T) {
 
 func state(t *testing.T, pid int) string {
 	t.Helper()
-	b := field(readProc(procPath(int32(pid), "/status"), maxProc), "State:")
+	b := procfs.Field(int32(pid), "State:")
 	if len(b) == 0 {
 		t.Fatalf("process %d is gone", pid)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
+	"culprit/internal/procfs"
 )
 
 // What the run added to the environment gets lost where a program is started
@@ -169,12 +170,12 @@ func (p *process) spareRoom(need uint64) (room, bool) {
 // called is where the file that execve names is found from here, "" when it is
 // none that could be run.
 func called(pid, dir int32, name string) string {
-	at := procPath(pid, "/cwd")
+	at := procfs.Path(pid, "/cwd")
 	switch {
 	case strings.HasPrefix(name, "/"):
-		at = procPath(pid, "/root")
+		at = procfs.Path(pid, "/root")
 	case dir != unix.AT_FDCWD:
-		at = procFD(pid, dir)
+		at = procfs.FD(pid, dir)
 	}
 	if name != "" {
 		at += "/" + name
@@ -184,8 +185,8 @@ func called(pid, dir int32, name string) string {
 		return ""
 	}
 	if name == "" { // execveat(fd, "", AT_EMPTY_PATH)
-		if link, ok := readLink(at); ok && interpreter.MatchString(path.Base(link)) {
-			return procPath(pid, "/root") + link
+		if link, ok := procfs.Link(at); ok && interpreter.MatchString(path.Base(link)) {
+			return procfs.Path(pid, "/root") + link
 		}
 	}
 	return at

@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"culprit/internal/procfs"
 )
 
 // ptrace(2) requests, options and stops that x/sys doesn't name on every
@@ -114,7 +116,7 @@ func (m *memory) file(fd int, p []byte, addr uint64) int {
 // openMem opens /proc/PID/mem. The kernel asks for the right to do so now, not
 // when it is read: the descriptor goes on working after PR_SET_DUMPABLE 0.
 func openMem(pid int32) int {
-	fd, err := unix.Open(procPath(pid, "/mem"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(procfs.Path(pid, "/mem"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0
 	}

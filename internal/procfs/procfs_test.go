@@ -1,4 +1,4 @@
-package ptrace
+package procfs
 
 import (
 	"encoding/binary"

@@ -1,0 +1,136 @@
+// Package procfs reads what /proc says of a process (proc(5)): what it is, and
+// what its threads wait for. A process may be gone at any moment, so that
+// nothing here fails: what can't be read is empty.
+package procfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"culprit/internal/event"
+)
+
+// Bounds of what is read, in bytes.
+const (
+	maxCmdline = 256 << 10
+	maxFile    = 16 << 10
+)
+
+// Path is the path of a process's or thread's file, whose name begins with a
+// slash.
+func Path(id int32, file string) string { return "/proc/" + strconv.Itoa(int(id)) + file }
+
+// FD is the path of a descriptor.
+func FD(id, fd int32) string { return Path(id, "/fd/"+strconv.Itoa(int(fd))) }
+
+// Link reads a symbolic link.
+func Link(path string) (string, bool) {
+	var b [unix.PathMax]byte
+	n, err := unix.Readlink(path, b[:])
+	if err != nil {
+		return "", false
+	}
+	return string(b[:n]), true
+}
+
+func read(path string, limit int64) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.LimitReader(f, limit))
+	return b
+}
+
+// Field returns what a process's status says under a name, which ends with a
+// colon.
+func Field(id int32, name string) []byte {
+	return field(read(Path(id, "/status"), maxFile), name)
+}
+
+func field(status []byte, name string) []byte {
+	for line := range bytes.Lines(status) {
+		if v, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			return bytes.TrimSpace(v)
+		}
+	}
+	return nil
+}
+
+// Family returns a thread's process and that one's parent.
+func Family(tid int32) (tgid, ppid int32, ok bool) {
+	status := read(Path(tid, "/status"), maxFile)
+	g, err1 := strconv.Atoi(string(field(status, "Tgid:")))
+	p, err2 := strconv.Atoi(string(field(status, "PPid:")))
+	return int32(g), int32(p), err1 == nil && err2 == nil
+}
+
+// Strings splits an argv as memory has it, with a NUL byte behind each string.
+func Strings(argv []byte) []string {
+	if len(argv) == 0 {
+		return nil
+	}
+	var list []string
+	for arg := range bytes.SplitSeq(bytes.TrimSuffix(argv, []byte{0}), []byte{0}) {
+		list = append(list, string(arg))
+	}
+	return list
+}
+
+// Exec says what a process is since its last execve.
+func Exec(pid int32) *event.Exec {
+	x := &event.Exec{Argv: Strings(read(Path(pid, "/cmdline"), maxCmdline))}
+	x.Exe, _ = Link(Path(pid, "/exe"))
+	x.Cwd, _ = Link(Path(pid, "/cwd"))
+	uid := bytes.Fields(Field(pid, "Uid:"))
+	if len(uid) >= 2 { // real, effective, saved, file system
+		n, _ := strconv.ParseUint(string(uid[1]), 10, 32)
+		x.UID = uint32(n)
+	}
+	x.Secure = secure(read(Path(pid, "/auxv"), maxFile))
+	return x
+}
+
+const atSecure = 23 // AT_SECURE (linux/auxvec.h)
+
+// secure reads AT_SECURE of an auxiliary vector: pairs of 8 bytes, or of 4 in a
+// 32-bit program, which the first pair's size shows (AT_SYSINFO_EHDR or
+// AT_SYSINFO, then a value that is not zero).
+func secure(auxv []byte) bool {
+	word := 8
+	if len(auxv) >= 8 && binary.NativeEndian.Uint32(auxv[4:]) != 0 {
+		word = 4
+	}
+	for ; len(auxv) >= 2*word; auxv = auxv[2*word:] {
+		var tag, val uint64
+		if word == 8 {
+			tag, val = binary.NativeEndian.Uint64(auxv), binary.NativeEndian.Uint64(auxv[8:])
+		} else {
+			tag, val = uint64(binary.NativeEndian.Uint32(auxv)), uint64(binary.NativeEndian.Uint32(auxv[4:]))
+		}
+		if tag == atSecure {
+			return val != 0
+		}
+	}
+	return false
+}
+
+// Wait says what a thread is doing now.
+func Wait(pid, tid int32) *event.Wait {
+	dir := Path(pid, "/task/"+strconv.Itoa(int(tid)))
+	w := &event.Wait{
+		Wchan:   string(bytes.TrimSpace(read(dir+"/wchan", maxFile))),
+		Syscall: string(bytes.TrimSpace(read(dir+"/syscall", maxFile))),
+		Stack:   read(dir+"/stack", maxFile),
+	}
+	if s := field(read(dir+"/status", maxFile), "State:"); len(s) > 0 {
+		w.State = string(s[:1])
+	}
+	return w
+}
