@@ -23,7 +23,7 @@ import (
 type counter struct {
 	calls, lost, bytes uint64
 	buf                []byte
-	delay              time.Duration // after every 1000 events
+	until              int // after 1000 events nothing is taken until this process is gone
 }
 
 func (c *counter) Put(e event.Event) {
@@ -32,11 +32,25 @@ func (c *counter) Put(e event.Event) {
 	switch b := e.Body.(type) {
 	case *event.Syscall:
 		c.calls++
-		if c.delay > 0 && c.calls%1000 == 0 {
-			time.Sleep(c.delay)
+		if c.until > 0 && c.calls == 1000 {
+			gone(c.until)
 		}
 	case *event.Loss:
 		c.lost += b.Count
+	}
+}
+
+// gone waits for the end of a process, which may stay as a zombie.
+func gone(pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	for {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1); err != unix.EINTR {
+			return
+		}
 	}
 }
 
@@ -75,11 +89,11 @@ func TestStormWithoutLoss(t *testing.T) {
 func TestSlowSink(t *testing.T) {
 	need(t)
 	var c counter
-	c.delay = 2 * time.Millisecond
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	pid := start(t, "dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=200000")
+	c.until = pid
 	r := New(Options{Buffer: 4 << 20})
 	if err := r.Record(context.Background(), lens.Target{PID: pid}, &c); err != nil {
 		t.Fatal(err)
