@@ -1,9 +1,7 @@
 package pcapng
 
 import (
-	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -60,16 +58,16 @@ func pcapMagic(head []byte) (order binary.ByteOrder, perSec uint64) {
 // Open returns a source for either format. The error wraps ErrFormat, or is one
 // of r.
 func Open(r io.Reader) (Source, error) {
-	br := bufio.NewReaderSize(r, 64<<10)
-	head, err := br.Peek(HeadSize)
+	w := newWindow(r)
+	head, err := w.peek(HeadSize)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read the first bytes: %w", err)
 	}
 	switch Sniff(head) {
 	case FormatPcapng:
-		return NewReader(br), nil
+		return newReader(w), nil
 	case FormatPcap:
-		return NewPcapReader(br)
+		return newPcapReader(w)
 	default:
 		return nil, &Error{What: fmt.Sprintf("begins with %x", head), Err: ErrFormat}
 	}
@@ -78,27 +76,28 @@ func Open(r io.Reader) (Source, error) {
 // PcapReader reads a classic pcap file (draft-ietf-opsawg-pcap) as if it were
 // pcapng: an Interface first, then Packets.
 type PcapReader struct {
-	r       *bufio.Reader
+	r       *window
 	order   binary.ByteOrder
 	iface   Interface
 	started bool
 	at      int64
 	next    int64
-	buf     []byte
 	packet  Packet
 	failed  error
 }
 
 // NewPcapReader reads the file header. The error is an *Error or one of r.
-func NewPcapReader(r io.Reader) (*PcapReader, error) {
-	p := &PcapReader{r: bufio.NewReaderSize(r, 64<<10), next: pcapHeader}
-	var head [pcapHeader]byte
-	n, err := io.ReadFull(p.r, head[:])
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+func NewPcapReader(r io.Reader) (*PcapReader, error) { return newPcapReader(newWindow(r)) }
+
+func newPcapReader(w *window) (*PcapReader, error) {
+	p := &PcapReader{r: w, next: pcapHeader}
+	head, err := w.peek(pcapHeader)
+	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("read the pcap header: %w", err)
 	}
+	n := len(head)
 	if n >= 4 {
-		p.order, p.iface.PerSec = pcapMagic(head[:])
+		p.order, p.iface.PerSec = pcapMagic(head)
 	}
 	if p.order == nil {
 		return nil, &Error{What: fmt.Sprintf("begins with %x", head[:min(n, 4)]), Err: ErrFormat}
@@ -112,6 +111,7 @@ func NewPcapReader(r io.Reader) (*PcapReader, error) {
 	p.iface.Snaplen = p.order.Uint32(head[16:])
 	p.iface.LinkType = uint16(p.order.Uint32(head[20:])) // the upper bits tell of a frame check sequence
 	p.iface.resolved = true
+	w.skip(pcapHeader)
 	return p, nil
 }
 
@@ -137,13 +137,12 @@ func (p *PcapReader) Next() (Block, error) {
 
 func (p *PcapReader) record() error {
 	p.at = p.next
-	var head [pcapRecord]byte
-	n, err := io.ReadFull(p.r, head[:])
+	head, err := p.r.peek(pcapRecord)
 	switch {
-	case err == io.EOF:
+	case len(head) == 0 && err == io.EOF:
 		return io.EOF
-	case err == io.ErrUnexpectedEOF:
-		return &Error{Offset: p.at, What: fmt.Sprintf("%d bytes of a record's header", n), Err: ErrTorn}
+	case err == io.EOF:
+		return &Error{Offset: p.at, What: fmt.Sprintf("%d bytes of a record's header", len(head)), Err: ErrTorn}
 	case err != nil:
 		return err
 	}
@@ -151,19 +150,20 @@ func (p *PcapReader) record() error {
 	if size > MaxBlock {
 		return &Error{Offset: p.at, What: fmt.Sprintf("packet of %d bytes", size), Err: ErrFraming}
 	}
-	if p.buf, err = fill(p.r, p.buf, int(size)); err != nil {
-		if err == io.ErrUnexpectedEOF {
-			return &Error{Offset: p.at, What: fmt.Sprintf("%d of %d bytes", len(p.buf), size), Err: ErrTorn}
-		}
+	n := pcapRecord + int(size)
+	if head, err = p.r.peek(n); err == io.EOF {
+		return &Error{Offset: p.at, What: fmt.Sprintf("%d of %d bytes", len(head)-pcapRecord, size), Err: ErrTorn}
+	} else if err != nil {
 		return err
 	}
-	sec, frac := uint64(p.order.Uint32(head[:])), uint64(p.order.Uint32(head[4:]))
-	p.next += pcapRecord + int64(size)
+	p.r.skip(n)
+	p.next += int64(n)
+	sec, frac := uint64(p.order.Uint32(head)), uint64(p.order.Uint32(head[4:]))
 	p.packet = Packet{
 		Form:    Classic,
 		Ticks:   sec*p.iface.PerSec + frac,
 		OrigLen: p.order.Uint32(head[12:]),
-		Data:    p.buf,
+		Data:    head[pcapRecord:n:n],
 	}
 	p.packet.Nanos, p.packet.TimeKnown = p.iface.nanos(p.packet.Ticks)
 	return nil

@@ -1,7 +1,6 @@
 package pcapng
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,13 +46,12 @@ type Source interface {
 
 // Reader reads pcapng. The zero value is of no use; see NewReader.
 type Reader struct {
-	r      *bufio.Reader
+	r      *window
 	at     int64 // of the block returned last
 	next   int64
 	order  binary.ByteOrder
 	ifaces []Interface
 	failed error
-	buf    []byte
 	opts   Options
 	extra  []byte // what options found behind the last option, see Packet.surplus
 
@@ -71,8 +69,10 @@ type Reader struct {
 // NewReader returns a Reader of r, which has to begin with a section. It reads
 // ahead.
 func NewReader(r io.Reader) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 64<<10)}
+	return newReader(newWindow(r))
 }
+
+func newReader(w *window) *Reader { return &Reader{r: w} }
 
 // Resume returns a Reader that goes on in the middle of a section: r stands at
 // the given offset of the file, where a block begins. Packets can't be decoded,
@@ -122,7 +122,7 @@ func (r *Reader) frame() (kind uint32, body []byte, err error) {
 	fail := func(class error, format string, args ...any) (uint32, []byte, error) {
 		return 0, nil, &Error{Offset: r.at, Type: kind, What: fmt.Sprintf(format, args...), Err: class}
 	}
-	head, err := r.r.Peek(8)
+	head, err := r.r.peek(8)
 	switch {
 	case len(head) == 0 && err == io.EOF:
 		return 0, nil, io.EOF
@@ -132,7 +132,7 @@ func (r *Reader) frame() (kind uint32, body []byte, err error) {
 		return 0, nil, err
 	}
 	if binary.LittleEndian.Uint32(head) == TypeSection {
-		head, err = r.r.Peek(12)
+		head, err = r.r.peek(12)
 		if err == io.EOF {
 			return fail(ErrTorn, "%d bytes", len(head))
 		} else if err != nil {
@@ -155,42 +155,19 @@ func (r *Reader) frame() (kind uint32, body []byte, err error) {
 	if size < minBlock || size%4 != 0 || size > MaxBlock {
 		return fail(ErrFraming, "length %d", size)
 	}
-	if r.buf, err = fill(r.r, r.buf, int(size)); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return fail(ErrTorn, "%d of %d bytes", len(r.buf), size)
-		}
+	block, err := r.r.peek(int(size))
+	switch {
+	case err == io.EOF:
+		return fail(ErrTorn, "%d of %d bytes", len(block), size)
+	case err != nil:
 		return 0, nil, err
 	}
-	if again := r.order.Uint32(r.buf[size-4:]); again != size {
+	if again := r.order.Uint32(block[size-4:]); again != size {
 		return fail(ErrFraming, "length %d at its begin, %d at its end", size, again)
 	}
+	r.r.skip(int(size))
 	r.next += int64(size)
-	return kind, r.buf[8 : size-4], nil
-}
-
-// fill reads n bytes into buf and returns what it got. The buffer grows with
-// what is there to read, not with what a length promises.
-func fill(r io.Reader, buf []byte, n int) ([]byte, error) {
-	const step = 1 << 20
-	buf = buf[:0]
-	for len(buf) < n {
-		have := len(buf)
-		want := min(n, max(have+step, cap(buf)))
-		if cap(buf) < want {
-			grown := make([]byte, have, min(n, max(want, 2*cap(buf))))
-			copy(grown, buf)
-			buf = grown
-		}
-		got, err := io.ReadFull(r, buf[have:want])
-		buf = buf[:have+got]
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
-	return buf, nil
+	return kind, block[8 : size-4 : size-4], nil
 }
 
 // decode returns the block, or what is wrong with it.
