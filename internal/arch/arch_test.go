@@ -27,7 +27,7 @@ const module = "culprit"
 const levels = `
 0 event sysabi sysabi/ pcapng
 1 dissect dissect/ casefile lens lens/python/stream native procfs remote
-2 lens/ launch timeline record
+2 lens/ launch wire timeline record
 3 filter explain explain/ pdb replay resolve owner strace
 4 report webui demo wireshark
 5 cmd/culprit

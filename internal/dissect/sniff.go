@@ -54,6 +54,7 @@ var signs = [2][]sign{
 		{"socks5", socks5},
 		{"socks4", socks4},
 		{"sslv2", sslv2Hello},
+		{"dns", dnsQuery},
 	},
 	ToClient: {
 		{"tls", tlsRecord},
@@ -68,6 +69,7 @@ var signs = [2][]sign{
 		{"imap", prefix("* OK", "* PREAUTH", "* BYE")},
 		{"mysql", mysqlGreeting},
 		{"postgres", prefix("R\x00\x00\x00", "E\x00\x00\x00")},
+		{"dns", dnsAnswer},
 		{"redis", prefix("-ERR ", "+PONG\r", "+OK\r\n", "-NOAUTH", "$-1\r\n")},
 		{"nats", prefix("INFO {")},
 		{"amqp", prefix("AMQP")},
@@ -284,6 +286,39 @@ func http2Settings(b []byte) verdict {
 		return yes
 	}
 	return no
+}
+
+// dnsQuery: a length, then a header with one question and no answer (RFC 1035
+// sections 4.1.1 and 4.2.2), of a query, an update or a notification.
+func dnsQuery(b []byte) verdict { return dnsMessage(b, 0) }
+
+func dnsAnswer(b []byte) verdict { return dnsMessage(b, 0x80) }
+
+func dnsMessage(b []byte, response byte) verdict {
+	const header = 2 + 12
+	if len(b) < 2 {
+		return maybe
+	}
+	if n := int(b[0])<<8 | int(b[1]); n < 17 || n > 4096 && response == 0 || n > 32<<10 {
+		return no
+	}
+	if len(b) > 4 && (b[4]&0x80 != response || b[4]>>3&15 > 6) || len(b) > 5 && b[5]&0x40 != 0 {
+		return no
+	}
+	if len(b) < header+2 {
+		return maybe
+	}
+	questions, answers := int(b[6])<<8|int(b[7]), int(b[8])<<8|int(b[9])
+	label := b[header]
+	if questions != 1 || response == 0 && answers != 0 && b[4]>>3&15 != 5 || label > 63 {
+		return no
+	}
+	for _, c := range b[header+1 : min(len(b), header+1+int(label))] {
+		if c <= ' ' || c >= 0x7f {
+			return no
+		}
+	}
+	return yes
 }
 
 func socks5(b []byte) verdict {

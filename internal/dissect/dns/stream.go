@@ -2,6 +2,7 @@ package dns
 
 import (
 	"fmt"
+	"strings"
 
 	"culprit/internal/dissect"
 )
@@ -63,4 +64,39 @@ func (s *Stream) Feed(in dissect.Input) []Output {
 		h.lost, h.buf = true, nil
 	}
 	return s.out
+}
+
+// Plausible says whether a datagram looks like a DNS message of names that
+// people ask for: the header's counts and flags make sense, and all of it reads
+// as a message. NetBIOS names (RFC 1002) have the same form and are not meant.
+func Plausible(b []byte) bool {
+	if !plausibleHeader(b) {
+		return false
+	}
+	m, err := Parse(b)
+	if err != nil || m.Trailing > 0 {
+		return false
+	}
+	for _, q := range m.Questions {
+		if netBIOS(q.Name) {
+			return false
+		}
+	}
+	return len(m.Questions)+len(m.Answers) > 0
+}
+
+func plausibleHeader(b []byte) bool {
+	if len(b) < 12+5 {
+		return false
+	}
+	opcode, zero := b[2]>>3&15, b[3]&0x40
+	counts := func(i int) int { return int(b[4+2*i])<<8 | int(b[5+2*i]) }
+	return opcode <= 6 && opcode != 3 && zero == 0 && counts(0) <= 4 && counts(1) <= 1024 && counts(2) <= 256 && counts(3) <= 256
+}
+
+// netBIOS tells a name in NetBIOS's first-level encoding: 32 letters from A to
+// P (RFC 1001 section 14.1).
+func netBIOS(name string) bool {
+	label, _, _ := strings.Cut(name, ".")
+	return len(label) == 32 && strings.Trim(label, "ABCDEFGHIJKLMNOP") == ""
 }

@@ -45,16 +45,17 @@ type half struct {
 
 // Conn is one connection.
 type Conn struct {
-	limit int
-	half  [2]half
-	queue []*Message // requests whose final answer has not begun
-	n     int        // requests so far
-	out   []Output
+	limit  int
+	pieces bool
+	half   [2]half
+	queue  []*Message // requests whose final answer has not begun
+	n      int        // requests so far
+	out    []Output
 }
 
 // New returns a reader of one connection.
 func New(o Options) *Conn {
-	c := &Conn{limit: o.Body}
+	c := &Conn{limit: o.Body, pieces: o.Pieces}
 	if c.limit == 0 {
 		c.limit = defaultBody
 	}

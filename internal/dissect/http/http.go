@@ -1,8 +1,9 @@
 // Package http reads HTTP/1.x connections: requests, answers and which belongs
 // to which, from the bytes of both directions in the order of their times.
 //
-// A message comes out when it ends or when its connection does: one that was
-// cut short says how much was announced and how much was seen. An answer that
+// A message's head comes out as soon as it is complete, the message when it ends
+// or its connection does: one that was cut short says how much was announced and
+// how much was seen. An answer that
 // comes while its request's body is still being sent says how far the request
 // was. HTTP/2 and 3 are other packages' business; here they are NotHTTP.
 package http
@@ -15,7 +16,8 @@ import (
 
 // Options bound what a Conn keeps. The zero value works.
 type Options struct {
-	Body int // bytes of each body to keep, and of its decoded form; 0 means 64 KiB, < 0 none
+	Body   int  // bytes of each body to keep, and of its decoded form; 0 means 64 KiB, < 0 none
+	Pieces bool // give out bodies piece by piece too
 }
 
 // Limits that are not options.
@@ -124,12 +126,20 @@ func (m *Message) Informational() bool {
 type Output struct {
 	Dir dissect.Dir
 	dissect.Span
-	Data []byte // of Raw only; a part of the input, valid until Feed's caller reuses that
+	Data []byte // of Raw and Body only; a part of the input, valid until Feed's caller reuses that
 	Msg  Msg
 }
 
-// Msg is *Message, *Upgrade, Raw, *NotHTTP or *Damage.
+// Msg is Head, *Message, Body, *Upgrade, Raw, *NotHTTP or *Damage.
 type Msg interface{ isMsg() }
+
+// Head says that a message's header is complete. The Message itself comes when
+// it ends, and grows until then.
+type Head struct{ *Message }
+
+// Body is a piece of the current message's body, in Output.Data, chunk framing
+// taken off; only with Options.Pieces.
+type Body struct{ *Message }
 
 // Upgrade says that the connection speaks another protocol from here on: after
 // 101 (Switching Protocols), or through a CONNECT tunnel. Raw follows.
@@ -156,7 +166,9 @@ type Damage struct {
 	Fatal   bool // the rest of the direction is not read
 }
 
+func (Head) isMsg()     {}
 func (*Message) isMsg() {}
+func (Body) isMsg()     {}
 func (*Upgrade) isMsg() {}
 func (Raw) isMsg()      {}
 func (*NotHTTP) isMsg() {}

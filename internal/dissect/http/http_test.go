@@ -48,9 +48,12 @@ func lines(outs []Output, spans bool) (list []string) {
 		}
 	}
 	for _, o := range outs {
-		if _, ok := o.Msg.(Raw); ok {
+		switch o.Msg.(type) {
+		case Raw:
 			rawText[o.Dir] += string(o.Data)
 			continue
+		case Head:
+			continue // TestHead
 		}
 		flush(o.Dir)
 		s := arrow(o.Dir) + " "
@@ -333,5 +336,31 @@ func BenchmarkSmall(b *testing.B) {
 	for b.Loop() {
 		c.Feed(dissect.Input{Data: req})
 		c.Feed(dissect.Input{Data: ans, Dir: dissect.ToClient})
+	}
+}
+
+// TestHead: a request is told of when its head is complete, and its body can be
+// had piece by piece.
+func TestHead(t *testing.T) {
+	c := New(Options{Body: -1, Pieces: true})
+	var got []string
+	for _, in := range script(">POST / HTTP/1.1\r\nContent-Le", ">ngth: 6\r\n\r\nab", ">cdef", "<HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n", "<0\r\n\r\n") {
+		for _, o := range c.Feed(in) {
+			switch m := o.Msg.(type) {
+			case Head:
+				got = append(got, fmt.Sprintf("%d head %s%d %s", in.Ref, m.Method, m.Status, m.Framing))
+			case Body:
+				got = append(got, fmt.Sprintf("%d body %q of %d", in.Ref, o.Data, m.Seen))
+			case *Message:
+				got = append(got, fmt.Sprintf("%d whole, kept %q", in.Ref, m.Body))
+			}
+		}
+	}
+	want := []string{
+		"2 head POST0 content-length", `2 body "ab" of 2`, `3 body "cdef" of 6`, `3 whole, kept ""`,
+		"4 head 200 chunked", `4 body "xy" of 2`, `5 whole, kept ""`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }

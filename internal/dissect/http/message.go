@@ -175,9 +175,18 @@ func (c *Conn) field(h *half, b []byte, in *dissect.Input) {
 	*to = append(*to, Field{name, strings.Trim(value, " \t")})
 }
 
-// headDone decides what body follows a header.
+// headDone gives out a header and goes on to the body that follows it.
 func (c *Conn) headDone(h *half, in *dissect.Input) {
 	m := h.msg
+	h.state = c.framing(m)
+	c.emit(h, h.span, nil, Head{m})
+	if h.state == atStart {
+		c.done(h, in)
+	}
+}
+
+// framing decides what body follows a header: atStart means none.
+func (c *Conn) framing(m *Message) state {
 	m.length()
 	te := m.Header.Get("Transfer-Encoding")
 	coded := te != "" && !strings.EqualFold(te, "identity")
@@ -189,28 +198,24 @@ func (c *Conn) headDone(h *half, in *dissect.Input) {
 		m.Framing = NoBody
 	case coded && finalChunked(m.Header):
 		m.Framing = Chunked
-		h.state = atChunk
-		return
+		return atChunk
 	case coded:
 		m.Framing = UntilClose
 		if !m.Answer {
 			m.issue("Transfer-Encoding of a request does not end in chunked")
 		}
-		h.state = inRest
-		return
+		return inRest
 	case m.Announced > 0:
 		m.Framing = Length
 		m.chunked = m.Announced
-		h.state = inBody
-		return
+		return inBody
 	case m.Announced == 0:
 		m.Framing = Length
 	case m.Answer:
 		m.Framing = UntilClose
-		h.state = inRest
-		return
+		return inRest
 	}
-	c.done(h, in)
+	return atStart
 }
 
 // bodyless says whether an answer has no body whatever its header says.
@@ -277,6 +282,9 @@ func (c *Conn) body(h *half, b []byte, in *dissect.Input) {
 	h.span = h.span.To(in)
 	if room := c.limit - len(m.Body); room > 0 {
 		m.Body = append(m.Body, b[:min(room, len(b))]...)
+	}
+	if c.pieces {
+		c.emit(h, dissect.At(in), b, Body{m})
 	}
 }
 

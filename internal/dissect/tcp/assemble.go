@@ -1,6 +1,8 @@
 package tcp
 
 import (
+	"container/list"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -11,11 +13,12 @@ import (
 // Limits. What is over them becomes a gap or closes the connection that was
 // quiet for longest; both are counted.
 const (
-	maxConns  = 1 << 16
+	maxConns  = 1 << 17
 	maxQueue  = 4 << 20 // bytes held back behind a hole, for each direction
 	maxHeld   = 4096    // segments held back
 	maxAhead  = 64 << 20
-	ackedHold = 8 // segments to wait after the peer has acknowledged a hole
+	maxTotal  = 64 << 20 // bytes held back, of all connections
+	ackedHold = 8        // segments to wait after the peer has acknowledged a hole
 )
 
 // Conn is one TCP connection as far as the packets show it.
@@ -29,9 +32,11 @@ type Conn struct {
 	Reset          bool
 	ResetBy        dissect.Dir // who sent the RST
 	ResetAt        event.Time
+	Owner          any // for the assembler's user
 
-	used int64 // packet count at its last packet
-	dead bool  // both sides ended
+	key   key
+	place *list.Element // in Assembler.recent
+	dead  bool          // both sides ended
 }
 
 // Half counts one direction's packets.
@@ -74,35 +79,51 @@ func (s *segment) end() uint32 { return s.seq + uint32(len(s.data)+s.cut) }
 type Output struct {
 	Conn *Conn
 	dissect.Input
+	Gone bool // nothing more comes of this connection; the Input is empty
 }
 
 // Assembler sorts the packets of any number of connections. The zero value is
 // ready.
 type Assembler struct {
-	conns map[key]*Conn
-	n     int
-	tick  int64
-	out   []Output
+	conns  map[key]*Conn
+	last   *Conn     // had the newest packet
+	recent list.List // of *Conn, the one that was quiet for longest first
+	n      int
+	held   int // bytes in all segments held back
+	out    []Output
 
 	Evicted int // connections forgotten because there were too many
 }
 
-type key struct{ a, b netip.AddrPort }
+// key is both ends, the lower first.
+type key struct {
+	lo, hi [2]uint64
+	ports  uint32
+}
 
 func keyOf(f *Frame) key {
-	if f.Src.Compare(f.Dst) < 0 {
-		return key{f.Src, f.Dst}
+	a, b := words(f.Src.Addr()), words(f.Dst.Addr())
+	p, q := uint32(f.Src.Port()), uint32(f.Dst.Port())
+	if a[0] > b[0] || a[0] == b[0] && (a[1] > b[1] || a[1] == b[1] && p > q) {
+		a, b, p, q = b, a, q, p
 	}
-	return key{f.Dst, f.Src}
+	return key{a, b, p<<16 | q}
+}
+
+func words(a netip.Addr) [2]uint64 {
+	b := a.As16()
+	return [2]uint64{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
 // Feed takes a TCP packet. It returns the connection and what the packet
 // brought into order. The slice is valid until the next call.
 func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 	a.out = a.out[:0]
-	a.tick++
 	k := keyOf(f)
-	c := a.conns[k]
+	c := a.last
+	if c == nil || c.key != k {
+		c = a.conns[k]
+	}
 	if c != nil && f.Flags&(SYN|ACK) == SYN && c.renewed(f) {
 		a.flush(c)
 		c = nil
@@ -110,7 +131,10 @@ func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 	if c == nil {
 		c = a.open(k, f, t)
 	}
-	c.used = a.tick
+	if a.last != c {
+		a.recent.MoveToBack(c.place)
+		a.last = c
+	}
 	d := dissect.ToServer
 	if f.Src != c.Client {
 		d = dissect.ToClient
@@ -164,7 +188,10 @@ func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
 	if a.conns == nil {
 		a.conns = make(map[key]*Conn)
 	}
-	c := &Conn{ID: a.n, Client: f.Src, Server: f.Dst, Opened: t}
+	if old := a.conns[k]; old != nil {
+		a.recent.Remove(old.place)
+	}
+	c := &Conn{ID: a.n, Client: f.Src, Server: f.Dst, Opened: t, key: k}
 	switch {
 	case f.Flags&(SYN|ACK) == SYN|ACK,
 		f.Flags&SYN == 0 && f.Src.Port() < 1024 && f.Dst.Port() >= 1024:
@@ -172,20 +199,15 @@ func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
 	}
 	a.n++
 	a.conns[k] = c
+	c.place = a.recent.PushBack(c)
 	return c
 }
 
 // evict forgets the connection that was quiet for longest.
 func (a *Assembler) evict() {
-	var k key
-	var old *Conn
-	for x, c := range a.conns {
-		if old == nil || c.used < old.used {
-			k, old = x, c
-		}
-	}
-	a.flush(old)
-	delete(a.conns, k)
+	c := a.recent.Remove(a.recent.Front()).(*Conn)
+	a.flush(c)
+	delete(a.conns, c.key)
 	a.Evicted++
 }
 
@@ -207,7 +229,7 @@ func (a *Assembler) segment(c *Conn, d dissect.Dir, s segment, flags uint8) {
 			a.deliver(c, d, &s)
 		default:
 			h.OutOfOrder++
-			h.hold(s)
+			a.held += h.hold(s)
 		}
 	}
 	a.drain(c, d)
@@ -215,7 +237,7 @@ func (a *Assembler) segment(c *Conn, d dissect.Dir, s segment, flags uint8) {
 		if h.hasAck && int32(h.acked-h.held[0].seq) >= 0 {
 			h.waited++
 		}
-		for len(h.held) > 0 && (h.waited > ackedHold || h.heldSum > maxQueue || len(h.held) > maxHeld) {
+		for len(h.held) > 0 && (h.waited > ackedHold || h.heldSum > maxQueue || len(h.held) > maxHeld || a.held > maxTotal) {
 			a.skip(c, d)
 		}
 	} else {
@@ -224,19 +246,21 @@ func (a *Assembler) segment(c *Conn, d dissect.Dir, s segment, flags uint8) {
 	a.finish(c, d, s.time, s.ref)
 }
 
-// hold keeps a segment, sorted by sequence number.
-func (h *Half) hold(s segment) {
+// hold keeps a segment, sorted by sequence number, and returns how many bytes
+// that costs.
+func (h *Half) hold(s segment) int {
 	i := len(h.held)
 	for i > 0 && int32(h.held[i-1].seq-s.seq) > 0 {
 		i--
 	}
 	if i > 0 && h.held[i-1].seq == s.seq && int32(h.held[i-1].end()-s.end()) >= 0 {
 		h.Duplicate += int64(len(s.data))
-		return
+		return 0
 	}
 	s.data = slices.Clone(s.data)
 	h.held = slices.Insert(h.held, i, s)
 	h.heldSum += len(s.data)
+	return len(s.data)
 }
 
 // drain delivers what is in order now.
@@ -246,6 +270,7 @@ func (a *Assembler) drain(c *Conn, d dissect.Dir) {
 	for n < len(h.held) && int32(h.held[n].seq-h.next) <= 0 {
 		s := &h.held[n]
 		h.heldSum -= len(s.data)
+		a.held -= len(s.data)
 		if int32(s.end()-h.next) > 0 {
 			a.deliver(c, d, s)
 		} else {
@@ -283,7 +308,7 @@ func (a *Assembler) deliver(c *Conn, d dissect.Dir, s *segment) {
 	}
 }
 
-func (a *Assembler) put(c *Conn, in dissect.Input) { a.out = append(a.out, Output{c, in}) }
+func (a *Assembler) put(c *Conn, in dissect.Input) { a.out = append(a.out, Output{Conn: c, Input: in}) }
 
 // skip gives up the hole before the first held segment.
 func (a *Assembler) skip(c *Conn, d dissect.Dir) {
@@ -352,6 +377,7 @@ func (a *Assembler) flush(c *Conn) {
 			a.end(c, dissect.Dir(d), h.FIN, 0)
 		}
 	}
+	a.out = append(a.out, Output{Conn: c, Input: dissect.Input{Time: max(c.Half[0].last, c.Half[1].last)}, Gone: true})
 }
 
 // Close says that there are no more packets: what waited behind holes comes
@@ -366,6 +392,7 @@ func (a *Assembler) Close() []Output {
 	for _, c := range list {
 		a.flush(c)
 	}
-	a.conns = nil
+	a.conns, a.last = nil, nil
+	a.recent.Init()
 	return a.out
 }

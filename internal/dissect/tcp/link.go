@@ -3,8 +3,8 @@
 //
 // An Assembler yields, for each direction of a connection, its bytes exactly
 // once and in order, and a gap where the capture lacks some. It does not verify
-// checksums (captures of sending hosts lack them), and does not reassemble IP
-// fragments: those are reported as such.
+// checksums (captures of sending hosts lack them). IP fragments are put together
+// by a Decoder; Decode alone reports them as such.
 package tcp
 
 import (
@@ -62,6 +62,8 @@ type Frame struct {
 	Seq, Ack uint32 // TCP
 	Window   uint16
 	Flags    uint8
+
+	frag fragment // with ErrFragment; Payload is the fragment's
 }
 
 // Decode takes one packet apart. The error is or wraps one of this package's.
@@ -197,10 +199,13 @@ func ipv4(b []byte) (Frame, error) {
 	f := Frame{Proto: b[9]}
 	src, dst := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	f.Src, f.Dst = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0)
+	rest, cut := b[hl:max(hl, min(total, len(b)))], max(0, total-len(b))
 	if frag := int(b[6])<<8 | int(b[7]); frag&0x3fff != 0 {
+		f.frag = fragment{id: uint32(b[4])<<8 | uint32(b[5]), at: frag & 0x1fff * 8, more: frag&0x2000 != 0}
+		f.Payload, f.Cut = rest, cut
 		return f, ErrFragment
 	}
-	return f.transport(b[hl:min(total, len(b))], max(0, total-len(b)))
+	return f.transport(rest, cut)
 }
 
 func ipv6(b []byte) (Frame, error) {
@@ -218,8 +223,11 @@ func ipv6(b []byte) (Frame, error) {
 	if n == 0 { // jumbogram or segmentation offload
 		n = len(b)
 	}
-	cut := max(0, n-len(b))
-	b = b[:min(n, len(b))]
+	return f.extensions(b[:min(n, len(b))], max(0, n-len(b)))
+}
+
+// extensions passes over the extension headers of IPv6 (RFC 8200 section 4).
+func (f Frame) extensions(b []byte, cut int) (Frame, error) {
 	for range 16 {
 		switch f.Proto {
 		case 0, 43, 60, 51: // hop-by-hop, routing, destination options, AH
@@ -234,8 +242,16 @@ func ipv6(b []byte) (Frame, error) {
 				return f, ErrShort
 			}
 			f.Proto, b = b[0], b[l:]
-		case 44:
-			return f, ErrFragment
+		case 44: // fragment (RFC 8200 section 4.5)
+			if len(b) < 8 {
+				return f, ErrShort
+			}
+			frag := int(b[2])<<8 | int(b[3])
+			f.Proto, f.frag = b[0], fragment{id: binary.BigEndian.Uint32(b[4:]), at: frag &^ 7, more: frag&1 != 0}
+			if b = b[8:]; frag&^6 != 0 {
+				f.Payload, f.Cut = b, cut
+				return f, ErrFragment
+			}
 		default:
 			return f.transport(b, cut)
 		}
@@ -271,11 +287,41 @@ func (f Frame) transport(b []byte, cut int) (Frame, error) {
 		if n := int(b[4])<<8 | int(b[5]); n >= 8 && n < len(b) {
 			b = b[:n]
 		}
+	case 4: // IP in IP (RFC 2003)
+		return ipv4(b)
+	case 41: // IPv6 in IP (RFC 4213)
+		return ipv6(b)
+	case 47:
+		return f.gre(b)
 	default:
 		return f, nil
 	}
 	f.Src = netip.AddrPortFrom(f.Src.Addr(), binary.BigEndian.Uint16(b))
 	f.Dst = netip.AddrPortFrom(f.Dst.Addr(), binary.BigEndian.Uint16(b[2:]))
 	f.Payload = b[hl:]
+	return f, nil
+}
+
+// gre opens a GRE tunnel (RFC 2784, RFC 2890). What it carries besides IP is
+// left alone.
+func (f Frame) gre(b []byte) (Frame, error) {
+	if len(b) < 4 || b[1]&7 != 0 {
+		return f, nil
+	}
+	n := 4
+	for _, bit := range []byte{0x80, 0x20, 0x10} { // checksum, key, sequence number
+		if b[0]&bit != 0 {
+			n += 4
+		}
+	}
+	if len(b) < n {
+		return f, nil
+	}
+	switch typ := int(b[2])<<8 | int(b[3]); typ {
+	case 0x0800:
+		return ipv4(b[n:])
+	case 0x86dd:
+		return ipv6(b[n:])
+	}
 	return f, nil
 }

@@ -70,6 +70,7 @@ const (
 type half struct {
 	dir     dissect.Dir
 	begun   bool // the first record header was good
+	v2      int  // length of the SSL 2.0 ClientHello that comes first, with its header
 	plain   bool // not TLS
 	dead    Reason
 	ended   bool
@@ -178,6 +179,8 @@ func (c *Conn) bytes(h *half, data []byte, in *dissect.Input) {
 			h.count(h.dead, 0, int64(len(data)), dissect.At(in))
 			h.off += int64(len(data))
 			return
+		case h.v2 > 0:
+			data = c.helloV2(h, data, in)
 		case !h.begun:
 			data = c.begin(h, data, in)
 		default:
@@ -204,6 +207,14 @@ func (c *Conn) begin(h *half, data []byte, in *dissect.Input) []byte {
 	h.buf = append(h.buf, data[:n]...)
 	// Byte by byte, so that the decision does not depend on how much came.
 	for i := had + 1; i <= len(h.buf); i++ {
+		if looksV2(h.dir, h.buf[:i]) {
+			if i < 5 {
+				continue
+			}
+			h.v2 = int(h.buf[0]&0x7f)<<8 + int(h.buf[1]) + 2
+			h.buf = h.buf[:had]
+			return data
+		}
 		if looksTLS(h.buf[:i]) {
 			if i < 5 {
 				continue
@@ -342,7 +353,7 @@ func (c *Conn) gap(h *half, n int, in *dissect.Input) {
 		h.count(Hole, 1, int64(len(h.buf)), h.span.To(in))
 		h.buf = nil
 	}
-	h.begun, h.dead = true, Hole
+	h.begun, h.dead, h.v2 = true, Hole, 0
 	h.off += int64(max(n, 0))
 }
 
@@ -398,7 +409,7 @@ func (c *Conn) end(h *half) {
 	h.ended = true
 	if !h.begun && len(h.buf) > 0 {
 		looks, _ := dissect.Sniff(h.dir, h.buf)
-		if looksTLS(h.buf) {
+		if looksTLS(h.buf) || h.v2 > 0 {
 			h.begun = true
 		} else {
 			head := append([]byte(nil), h.buf...)

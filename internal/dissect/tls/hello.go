@@ -9,6 +9,8 @@ import (
 const (
 	extServerName        = 0
 	extSupportedGroups   = 10
+	extPointFormats      = 11
+	extSignatures        = 13
 	extALPN              = 16
 	extEncryptThenMAC    = 22
 	extSessionTicket     = 35
@@ -82,6 +84,15 @@ func (m *ClientHello) extension(id int, e *reader) {
 		for l := e.vec16(); l.more(); {
 			if v := l.u16(); !l.bad && !grease(v) {
 				m.Groups = append(m.Groups, uint16(v))
+			}
+		}
+	case extPointFormats:
+		l := e.vec8()
+		m.PointFormats = bytes.Clone(l.b)
+	case extSignatures:
+		for l := e.vec16(); l.more(); {
+			if v := l.u16(); !l.bad && !grease(v) {
+				m.SignatureAlgorithms = append(m.SignatureAlgorithms, uint16(v))
 			}
 		}
 	case extKeyShare:

@@ -51,6 +51,10 @@ type Random [32]byte
 type KeyLog struct {
 	sessions map[Random]*secrets
 
+	// More, when set, is called once, when a secret is asked for that is not
+	// here: it may Add what a recording holds further on.
+	More func()
+
 	Lines     int // lines with a secret that is kept or was known already
 	Unused    int // well-formed lines whose label is of no use here
 	Garbage   int // lines that are neither a comment nor a secret
@@ -143,14 +147,29 @@ func (k *KeyLog) Sessions() int {
 }
 
 // Has says whether there is any secret for the session with client random r.
-func (k *KeyLog) Has(r Random) bool { return k != nil && k.sessions[r] != nil }
+func (k *KeyLog) Has(r Random) bool {
+	return k != nil && (k.sessions[r] != nil || k.more() && k.sessions[r] != nil)
+}
+
+func (k *KeyLog) more() bool {
+	f := k.More
+	k.More = nil
+	if f != nil {
+		f()
+	}
+	return f != nil
+}
 
 func (k *KeyLog) get(r Random, l label) []byte {
 	if k == nil {
 		return nil
 	}
-	if s := k.sessions[r]; s != nil {
-		return s[l]
+	s := k.sessions[r]
+	if (s == nil || s[l] == nil) && k.more() {
+		s = k.sessions[r]
 	}
-	return nil
+	if s == nil {
+		return nil
+	}
+	return s[l]
 }

@@ -44,10 +44,14 @@ type ClientHello struct {
 	ALPN       []string
 	KeyShares  []uint16 // named groups
 	Groups     []uint16
-	PSK        bool // offers a pre-shared key or a session ticket
-	EarlyData  bool
-	ECH        bool // encrypted_client_hello present: ServerName may be the outer name
-	HaveKey    bool // the key log knows this session
+
+	PointFormats        []uint8
+	SignatureAlgorithms []uint16
+
+	PSK       bool // offers a pre-shared key or a session ticket
+	EarlyData bool
+	ECH       bool // encrypted_client_hello present: ServerName may be the outer name
+	HaveKey   bool // the key log knows this session
 }
 
 // ServerHello is the server's choice.

@@ -145,6 +145,9 @@ func Shared(folder string) []string {
 	return out
 }
 
+// All returns the files of all folders of the shared collection.
+func All() []string { return Shared("*") }
+
 // Cut cuts inputs into pieces of the sizes that next gives (at least 1), for
 // tests of chunking. Times and refs stay those of the whole piece.
 func Cut(ins []dissect.Input, next func() int) []dissect.Input {
