@@ -36,6 +36,7 @@ type printer struct {
 	fds       *describer
 	clock     func() event.Time
 	paths     map[string]bool
+	dumps     bool   // -e read= or write=
 	left      int64  // calls until --syscall-limit
 	full      func() // called when it is reached
 	seized    *seized
@@ -196,7 +197,7 @@ func (p *printer) begin(t *tracer.Task, st *state) {
 		return
 	}
 	st.begun = true
-	st.d = sysabi.Decode(&t.Sys)
+	st.d.Decode(&t.Sys, 0)
 	st.opt = p.opt
 	st.opt.Verbose = !p.cfg.Abbrev.in(t.Sys.Arch, t.Sys.NR)
 	st.raw = t.Call == nil || p.cfg.Raw.in(t.Sys.Arch, t.Sys.NR)
@@ -331,7 +332,11 @@ func (p *printer) end(t *tracer.Task, st *state) {
 	name := st.d.Name
 	failed := t.Sys.Ret < 0 && t.Sys.Ret >= -4095
 	if st.begun {
-		st.d = sysabi.Decode(&t.Sys)
+		from := st.next // what was printed stays
+		if p.dumps {
+			from = 0
+		}
+		st.d.Decode(&t.Sys, from)
 		failed = st.d.Errno != 0
 	} else if t.Call != nil {
 		name = t.Call.Name

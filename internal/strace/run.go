@@ -112,7 +112,7 @@ func newPrinter(c *Config, w Process, full func()) *printer {
 	if c.StrLen > 4096 {
 		p.lim.String = c.StrLen + 1
 	}
-	if !c.Read.empty() || !c.Write.empty() {
+	if p.dumps = !c.Read.empty() || !c.Write.empty(); p.dumps {
 		p.lim.Buffer = 0
 	}
 	if c.Summary.mode != "" {

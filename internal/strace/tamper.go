@@ -54,7 +54,7 @@ func (p *printer) tamperExit(_ *tracer.Task, st *state) {
 
 // dump prints the data of -e read= and -e write=.
 func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
-	if p.cfg.Read.empty() && p.cfg.Write.empty() || t.Call == nil || !t.Call.Data() || len(st.d.Args) == 0 {
+	if !p.dumps || t.Call == nil || !t.Call.Data() || len(st.d.Args) == 0 {
 		return b
 	}
 	fd := fmt.Sprint(int32(t.Sys.Args[0]))

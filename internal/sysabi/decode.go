@@ -16,7 +16,8 @@ type Decoded struct {
 	Errno      Errno // 0 when the call succeeded or did not return
 	Unfinished bool
 
-	s *event.Syscall
+	s    *event.Syscall
+	text *printer // see Decoded.printer
 }
 
 // Value is an argument or a result. Kind says which fields are set.
@@ -42,26 +43,35 @@ type Value struct {
 // Decode interprets a recorded call. It never fails: what is unknown or damaged
 // comes out as numbers.
 func Decode(s *event.Syscall) Decoded {
-	d := Decoded{Call: Lookup(s.Arch, s.NR), Unfinished: s.Flags&event.Unfinished != 0, s: s}
+	var d Decoded
+	d.Decode(s, 0)
+	return d
+}
+
+// Decode is the function Decode for a d that is used again. Arguments before
+// number from stay as they are: they are this call's, decoded at its entry.
+func (d *Decoded) Decode(s *event.Syscall, from int) {
+	d.Call, d.Unfinished, d.s, d.Errno = Lookup(s.Arch, s.NR), s.Flags&event.Unfinished != 0, s, 0
 	if d.Call == nil {
 		d.Call = &Call{Arch: s.Arch, ptr: 8, Args: rawArgs}
 		if s.Arch == event.ArchI386 {
 			d.Call.ptr = 4
 		}
-		d.Name = "syscall_" + string(appendHex(nil, uint64(s.NR)))
-		d.Call.Name = d.Name
+		d.Call.Name = "syscall_" + string(appendHex(nil, uint64(s.NR)))
 	}
 	d.Name = d.Call.Name
 	if !d.Unfinished && failed(s.Ret) && !d.Call.noError {
 		d.Errno = Errno(-s.Ret)
 	}
 	list := d.Call.args(&s.Args)
-	d.Args = make([]Value, len(list))
-	for i := range list {
-		d.Args[i] = d.value(&list[i], list[i].register(i))
+	if cap(d.Args) < len(list) {
+		d.Args = append(make([]Value, 0, max(len(list), len(s.Args))), d.Args...)
+	}
+	d.Args = d.Args[:len(list)]
+	for i := from; i < len(list); i++ {
+		d.value(&d.Args[i], &list[i], list[i].register(i))
 	}
 	d.Ret = Value{Name: "return", Kind: retKindOf(d.Call.result(&s.Args)), Int: s.Ret, Uint: uint64(s.Ret)}
-	return d
 }
 
 // result is what kind the call's result has.
@@ -86,9 +96,9 @@ func retKindOf(r retKind) ValueKind {
 	return KindLong
 }
 
-func (d *Decoded) value(arg *Arg, reg int) Value {
+func (d *Decoded) value(v *Value, arg *Arg, reg int) {
 	s := d.s
-	v := Value{Name: arg.Name, Kind: arg.kind, arg: arg, reg: reg, s: s, c: d.Call}
+	*v = Value{Name: arg.Name, Kind: arg.kind, arg: arg, reg: reg, s: s, c: d.Call}
 	raw := s.Args[reg]
 	if d.Call.ptr == 4 {
 		raw = uint64(uint32(raw))
@@ -123,7 +133,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 			n = stringSize(arg, s.Ret)
 			v.Len = n
 			if d.Errno != 0 || d.Unfinished {
-				return v
+				return
 			}
 			v.Data, v.Captured = m.read(raw, n, event.Leave)
 			v.Truncated = len(v.Data) < n
@@ -133,7 +143,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 				v.Data = bytes.TrimSuffix(v.Data, []byte{0})
 			}
 			v.Str = string(v.Data)
-			return v
+			return
 		}
 		v.Data, v.Captured = m.read(raw, n, event.Enter)
 		if i := bytes.IndexByte(v.Data, 0); i >= 0 {
@@ -147,7 +157,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 	case KindBuffer:
 		v.Len = d.transferred(arg)
 		if arg.dir == out && (d.Errno != 0 || d.Unfinished) {
-			return v
+			return
 		}
 		v.Data, v.Captured = memoryOf(s).read(raw, v.Len, event.Leave)
 		v.Captured = v.Captured || v.Len == 0 && raw != 0
@@ -155,7 +165,7 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 	case KindIovec, KindMessage, KindMessages:
 		v.nested(d)
 	case KindSockaddr:
-		d.sockaddr(&v)
+		d.sockaddr(v)
 	case KindStruct, KindSigset, KindFDSet:
 		at := event.Enter
 		if arg.dir&in == 0 {
@@ -165,7 +175,6 @@ func (d *Decoded) value(arg *Arg, reg int) Value {
 		v.Data, v.Captured = memoryOf(s).read(raw, v.Len, at)
 		v.Truncated = len(v.Data) < v.Len
 	}
-	return v
 }
 
 // transferred is how many bytes of a buffer the call took, or was asked to

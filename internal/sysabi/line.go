@@ -46,8 +46,13 @@ func (d *Decoded) AppendResult(b []byte, o Options) []byte {
 	return p.b
 }
 
-func (d *Decoded) printer(b []byte, o Options) printer {
-	return printer{b: b, opt: o, s: d.s, c: d.Call, m: memory{d.s.Mem}, failed: d.Errno != 0, unfinished: d.Unfinished}
+// printer is one that d keeps: a new one for each piece of text would be garbage.
+func (d *Decoded) printer(b []byte, o Options) *printer {
+	if d.text == nil {
+		d.text = new(printer)
+	}
+	*d.text = printer{b: b, opt: o, s: d.s, c: d.Call, m: memory{d.s.Mem}, failed: d.Errno != 0, unfinished: d.Unfinished}
+	return d.text
 }
 
 func (p *printer) argument(v *Value) {

@@ -126,6 +126,7 @@ type Tracer struct {
 	status  uint32
 	siginfo [128]byte
 	usage   unix.Rusage
+	pace    pace
 	reader  reader
 	result  unix.WaitStatus
 	stop    atomic.Int32 // 1: detach from everything
@@ -195,6 +196,8 @@ func (r *Tracer) watch(ctx context.Context, done chan struct{}, tid int) {
 
 // own is the tracing thread.
 func (r *Tracer) own() error {
+	var cores unix.CPUSet
+	r.pace.alone = unix.SchedGetaffinity(0, &cores) == nil && cores.Count() == 1
 	// Every stop would send this process a SIGCHLD, and its handler would run.
 	child := changeFlags(int(unix.SIGCHLD), 0, saNoCldStop)
 	waking := changeFlags(wakeSignal, saRestart, 0)
