@@ -2,165 +2,248 @@ package main
 
 import (
 	"bufio"
-	"cmp"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"culprit/internal/event"
+	"culprit/internal/casefile"
+	"culprit/internal/filter"
+	"culprit/internal/rows"
+	"culprit/internal/show"
 	"culprit/internal/timeline"
 )
 
-func showCommand() *cobra.Command {
-	var asJSON, failed, frames bool
-	c := &cobra.Command{
-		Use:   "show CASE",
-		Short: "print the timeline of a case: calls, signals, exceptions, messages",
-		Long: `Prints what the three lenses saw in one order of time. Times count seconds from
-the start of the run.
+// showOptions are the flags of `culprit show`.
+type showOptions struct {
+	json, failed, frames, describe bool
+	listFields, summary            bool
+	typ, stats, objects            string
+	fields, columns                []string
+	pid                            int32
+}
 
-Exit status: 0, or 1 when the case can't be read to its end.`,
-		Args: exactly(1, "one case"),
-		RunE: func(c *cobra.Command, args []string) error {
-			cf, t, err := openTimeline(args[0])
-			if err != nil {
-				return err
+func showCommand() *cobra.Command {
+	o := &showOptions{}
+	c := &cobra.Command{
+		Use:   "show CASE [FILTER]",
+		Short: "print the timeline of a case: calls, signals, exceptions, messages",
+		Long: `Prints what the three lenses saw in one order of time, or the rows of it that a
+filter lets through. Times count seconds from the start of the run.
+
+A filter is written as in Wireshark, and its fields have Wireshark's names where
+Wireshark has them (docs/filter.md; --fields lists them):
+
+    culprit show case.pcapng 'syscall.error == EPIPE || http.response.code >= 400'
+    culprit show case.pcapng 'syscall == openat && syscall.path contains ".conf"'
+    culprit show case.pcapng -T fields -e frame.time_relative -e http.request.full_uri http.request
+    culprit show case.pcapng --summary 'process.name == nginx'
+
+Exit status: 0, 1 when the case can't be read to its end, or 2 when the filter is
+wrong.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && !o.listFields {
+				return usagef("`%s` wants a case: see `%s --help`", c.CommandPath(), c.CommandPath())
 			}
-			defer cf.Close()
-			w := bufio.NewWriterSize(os.Stdout, 64<<10)
-			defer w.Flush()
-			enc := json.NewEncoder(w)
-			enc.SetEscapeHTML(false)
-			for _, m := range moments(t) {
-				if failed && !m.Failed {
-					continue
-				}
-				if asJSON {
-					err = enc.Encode(m)
-				} else {
-					_, err = fmt.Fprintf(w, "%10.6f %-6s %6d %s\n", m.Time, m.Lens, m.TID, m.Text)
-				}
-				if err != nil {
-					return err
-				}
-				if frames && !asJSON {
-					m.printFrames(w)
-				}
-			}
-			return whole(cf)
+			return nil
 		},
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON lines")
-	c.Flags().BoolVar(&frames, "frames", false, "with each exception its frames, innermost first, and their variables")
-	c.Flags().BoolVar(&failed, "failed", false, "only what failed: calls with an error, exceptions, signals, error answers")
+	f := c.Flags()
+	f.BoolVar(&o.json, "json", false, "print JSON lines, the arguments of calls named and typed")
+	f.BoolVar(&o.frames, "frames", false, "with each exception its frames, innermost first, and their variables")
+	f.BoolVar(&o.failed, "failed", false, "only what failed: calls with an error, exceptions, signals, error answers")
+	f.Int32Var(&o.pid, "process", 0, "only the rows of the process with this `PID`")
+	f.BoolVarP(&o.describe, "decode-fds", "y", false, "with a descriptor what it refers to: a file, both ends of a connection")
+	f.StringVarP(&o.typ, "type", "T", "text", "`FORM` of the output: text, fields or json")
+	f.StringArrayVarP(&o.fields, "field", "e", nil, "a `FIELD` to print with -T fields; may be repeated")
+	f.StringArrayVarP(&o.columns, "columns", "E", nil, "`OPTION` of -T fields: header=y, separator=, aggregator=; quote=d occurrence=f")
+	f.BoolVar(&o.summary, "summary", false, "count calls, errors and times, as strace -c does, with percentiles")
+	f.StringVar(&o.stats, "stats", "", "print a `TABLE`: conv, dns, http, or io,SECONDS")
+	f.StringVar(&o.objects, "export-objects", "", "write the HTTP bodies to files in the folder `DIR`")
+	f.BoolVar(&o.listFields, "fields", false, "list the fields that filters know; with a PREFIX in the place of the case, those that begin so")
 	return c
 }
 
-// moment is one row of the timeline.
-type moment struct {
-	Time   float64 `json:"time"` // seconds from the start
-	Lens   string  `json:"lens"`
-	Kind   string  `json:"kind"`
-	PID    int32   `json:"pid,omitempty"`
-	TID    int32   `json:"tid,omitempty"`
-	Errno  string  `json:"errno,omitempty"`
-	Conn   int     `json:"conn,omitempty"`
-	Failed bool    `json:"failed,omitempty"`
-	Text   string  `json:"text"`
-	Frames []frame `json:"frames,omitempty"` // of an exception, innermost first
-
-	at event.Time
+func (o *showOptions) run(c *cobra.Command, args []string) error {
+	w := bufio.NewWriterSize(os.Stdout, 64<<10)
+	defer w.Flush()
+	if o.listFields {
+		return o.list(w, args)
+	}
+	columns, err := o.check(c)
+	if err != nil {
+		return err
+	}
+	p, err := filter.Compile(rows.Fields, strings.Join(args[1:], " "))
+	if err != nil {
+		return &exitError{2, err}
+	}
+	cf, err := casefile.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer cf.Close()
+	list, err := o.rows(cf, p, columns)
+	if err == nil {
+		err = o.write(w, list, columns)
+	}
+	for _, l := range cf.Lacks() {
+		fmt.Fprintf(os.Stderr, "culprit: %s: %s\n", args[0], l)
+	}
+	return errors.Join(err, w.Flush(), whole(cf))
 }
 
-// frame is a Python frame that an exception went through.
-type frame struct {
-	File   string  `json:"file"`
-	Line   int     `json:"line"`
-	Func   string  `json:"func"`
-	Locals []local `json:"locals,omitempty"`
+// check makes one thing of the flags that name a form.
+func (o *showOptions) check(c *cobra.Command) (*show.Columns, error) {
+	switch {
+	case o.json && c.Flags().Changed("type") && o.typ != "json":
+		return nil, usagef("--json and -T %s: which one?", o.typ)
+	case o.json:
+		o.typ = "json"
+	case len(o.fields) > 0 && !c.Flags().Changed("type"):
+		o.typ = "fields"
+	}
+	forms := 0
+	for _, given := range []bool{o.summary, o.stats != "", o.objects != "", o.typ != "text"} {
+		if given {
+			forms++
+		}
+	}
+	switch {
+	case o.typ != "text" && o.typ != "fields" && o.typ != "json":
+		return nil, usagef("-T %s: it is text, fields or json", o.typ)
+	case forms > 1:
+		return nil, usagef("of --summary, --stats, --export-objects and -T only one can be")
+	case o.typ == "fields" && len(o.fields) == 0:
+		return nil, usagef("-T fields wants a field: -e NAME (`culprit show --fields` lists them)")
+	case o.typ != "fields" && len(o.fields)+len(o.columns) > 0:
+		return nil, usagef("-e and -E are for -T fields")
+	}
+	columns := &show.Columns{}
+	for _, name := range o.fields {
+		f, err := rows.Fields.Find(name)
+		if err != nil {
+			return nil, &exitError{2, err}
+		}
+		columns.Fields = append(columns.Fields, f)
+	}
+	for _, option := range o.columns {
+		if err := columns.Set(option); err != nil {
+			return nil, &exitError{2, err}
+		}
+	}
+	return columns, nil
 }
 
-type local struct {
-	Name string `json:"name"`
-	Text string `json:"text"` // bounded, credentials masked
+// rows are those that the filter and the flags let through. Where the filter
+// and the output need only calls and signals as they were recorded, no timeline
+// is made.
+func (o *showOptions) rows(cf *casefile.Case, p *filter.Program[rows.Row], columns *show.Columns) (show.Rows, error) {
+	keep := func(r *rows.Row) bool {
+		return (o.pid == 0 || r.PID == o.pid) && (!o.failed || r.Failed())
+	}
+	alone := !o.describe && (o.typ == "text" || o.typ == "fields") && o.stats == "" && o.objects == ""
+	for _, f := range columns.Fields {
+		alone = alone && f.Group != rows.Linked
+	}
+	if alone && rows.Streams(p) {
+		list := rows.Stream
+		if o.summary {
+			list = rows.Scan
+		}
+		return only(list(cf.Events(), p), keep), nil
+	}
+	options := timeline.Options{}
+	if o.objects != "" {
+		options.Body = 256 << 20
+	}
+	t, err := options.Build(cf.Events())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cf.Path(), err)
+	}
+	return only(rows.All(t), func(r *rows.Row) bool { return keep(r) && p.Match(r) }), nil
 }
 
-// printFrames writes the frames below the moment's own line.
-func (m moment) printFrames(w *bufio.Writer) {
-	for _, f := range m.Frames {
-		fmt.Fprintf(w, "%24s %s:%d in %s\n", "", f.File, f.Line, f.Func)
-		for _, l := range f.Locals {
-			fmt.Fprintf(w, "%28s %s = %s\n", "", l.Name, l.Text)
-		}
-	}
-}
-
-func framesOf(e *timeline.Exception) []frame {
-	var out []frame
-	for _, f := range e.Stack {
-		x := frame{File: f.File, Line: f.Line, Func: f.Func}
-		for _, l := range f.Locals {
-			x.Locals = append(x.Locals, local{l.Name, l.Text})
-		}
-		out = append(out, x)
-	}
-	return out
-}
-
-func moments(t *timeline.Timeline) []moment {
-	var out []moment
-	add := func(at event.Time, m moment) {
-		m.at = at
-		m.Time = float64(at-t.Start) / 1e9
-		out = append(out, m)
-	}
-	for _, c := range t.Calls {
-		m := moment{Lens: "kernel", Kind: "syscall", PID: c.Proc.PID, TID: c.TID, Text: c.Decode().String()}
-		if e := c.Errno(); e != 0 {
-			m.Errno, m.Failed = e.Name(), true
-		}
-		if c.Desc != nil && c.Desc.Conn != nil {
-			m.Conn = c.Desc.Conn.ID
-		}
-		add(c.Enter, m)
-	}
-	for _, p := range t.Procs {
-		for _, x := range p.Execs {
-			add(x.Time, moment{Lens: "kernel", Kind: "exec", PID: p.PID, TID: p.PID, Text: "--- exec " + x.Exe + " " + strings.Join(x.Argv, " ") + " ---"})
-		}
-		for _, s := range p.Signals {
-			add(s.Time, moment{Lens: "kernel", Kind: "signal", PID: p.PID, TID: s.TID, Failed: true, Text: "--- " + s.String() + " ---"})
-		}
-		for _, e := range p.Raised {
-			o := e.Origin()
-			add(e.Time, moment{Lens: "code", Kind: "exception", PID: p.PID, TID: e.TID, Failed: true, Frames: framesOf(e),
-				Text: fmt.Sprintf("%s:%d %s: %s", o.File, o.Line, o.Func, e)})
-		}
-		if p.Ended {
-			add(p.EndTime, moment{Lens: "kernel", Kind: "exit", PID: p.PID, TID: p.PID, Failed: p.Status != 0,
-				Text: "+++ " + p.HowEnded() + " +++"})
-		}
-	}
-	for _, c := range t.Conns {
-		for _, x := range c.HTTP {
-			if r := x.Request; r != nil {
-				add(r.Head.First, moment{Lens: "wire", Kind: "http-request", PID: c.Proc.PID, TID: c.Proc.PID, Conn: c.ID,
-					Text: fmt.Sprintf("[%d] %s %s", c.ID, r.Method, x.URL)})
+func only(list show.Rows, keep func(*rows.Row) bool) show.Rows {
+	return func(yield func(*rows.Row) bool) {
+		for r := range list {
+			if keep(r) && !yield(r) {
+				return
 			}
-			if r := x.Response; r != nil {
-				add(r.Head.First, moment{Lens: "wire", Kind: "http-response", PID: c.Proc.PID, TID: c.Proc.PID, Conn: c.ID, Failed: r.Status >= 400,
-					Text: fmt.Sprintf("[%d] %d %s", c.ID, r.Status, r.Reason)})
-			}
 		}
 	}
-	for _, l := range t.Lookups {
-		add(l.Time, moment{Lens: "wire", Kind: "dns", PID: l.Proc.PID, TID: l.Proc.PID, Failed: l.Rcode != "NOERROR",
-			Text: fmt.Sprintf("DNS %s %s? to %s: %s %v", l.Type, l.Name, l.Server, cmp.Or(l.Rcode, "no answer"), l.Addrs)})
+}
+
+func (o *showOptions) write(w *bufio.Writer, list show.Rows, columns *show.Columns) error {
+	text := rows.TextOptions{Descriptors: o.describe}
+	switch {
+	case o.summary:
+		return show.Summary(w, list)
+	case o.stats != "":
+		if err := show.WriteStats(w, list, o.stats); err != nil {
+			return &exitError{2, err}
+		}
+		return nil
+	case o.objects != "":
+		return exportObjects(w, list, o.objects)
+	case o.typ == "fields":
+		return columns.Write(w, list)
+	case o.typ == "json":
+		return show.JSON(w, list, text)
 	}
-	slices.SortStableFunc(out, func(x, y moment) int { return cmp.Compare(x.at, y.at) })
-	return out
+	return show.Text(w, list, show.TextOptions{TextOptions: text, Frames: o.frames})
+}
+
+// list prints the fields whose names begin with a prefix.
+func (o *showOptions) list(w *bufio.Writer, args []string) error {
+	if len(args) > 1 {
+		return usagef("--fields wants one prefix at most")
+	}
+	prefix := strings.Join(args, "")
+	found := false
+	for _, f := range rows.Fields.Fields() {
+		if strings.HasPrefix(f.Name, prefix) {
+			found = true
+			fmt.Fprintf(w, "%-45s %-17s %s\n", f.Name, f.Type, f.Doc)
+		}
+	}
+	if !found {
+		_, err := rows.Fields.Find(prefix)
+		return &exitError{2, err}
+	}
+	return nil
+}
+
+// exportObjects writes HTTP bodies to new files in a folder.
+func exportObjects(w *bufio.Writer, list show.Rows, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder for objects: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open the folder for objects: %w", err)
+	}
+	defer root.Close()
+	for obj := range show.Objects(list) {
+		f, err := root.OpenFile(obj.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("write an object: %w", err)
+		}
+		_, err = f.Write(obj.Data)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Join(dir, obj.Name), err)
+		}
+		note := ""
+		if obj.Lost > 0 {
+			note = fmt.Sprintf(", %d bytes of it are not in the recording", obj.Lost)
+		} else if obj.Note != "" {
+			note = ", " + obj.Note
+		}
+		fmt.Fprintf(w, "%s: %d bytes, %s%s\n", filepath.Join(dir, obj.Name), len(obj.Data), printable([]byte(obj.From)), printable([]byte(note)))
+	}
+	return nil
 }

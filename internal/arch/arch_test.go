@@ -25,11 +25,11 @@ const module = "culprit"
 // stands for everything below it, and the longest name that fits decides. T is
 // for tests only: nothing but tests imports it, and it may import everything.
 const levels = `
-0 event sysabi sysabi/ pcapng
+0 event sysabi sysabi/ pcapng filter
 1 dissect dissect/ casefile lens lens/python/stream native procfs remote
 2 lens/ launch wire timeline record
-3 filter explain explain/ pdb replay resolve owner strace
-4 report webui demo wireshark
+3 rows explain explain/ pdb replay resolve owner strace
+4 report webui demo wireshark show
 5 cmd/culprit
 T testkit testkit/ e2e e2e/ arch
 `

@@ -186,6 +186,7 @@ syscall.error == "EPIPE"
 - syscall.error == http
 syscall.error != ENOENT
 syscall.error contains PIP
+syscall.error == %EPIPE
 - syscall.error == http.request.method
 
 # bytes, slices

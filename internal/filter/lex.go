@@ -55,7 +55,7 @@ func wordByte(c byte) bool {
 }
 
 // next returns the next token. Operand says that one can begin here: then
-// "%file" is a word.
+// "%file", strace's way to write a class, is the word "file".
 func (l *lexer) next(operand bool) (token, error) {
 	for l.at < len(l.text) && strings.IndexByte(" \t\r\n", l.text[l.at]) >= 0 {
 		l.at++
@@ -78,7 +78,7 @@ func (l *lexer) next(operand bool) (token, error) {
 		if op := wordOperators[w]; op != "" {
 			return token{tOp, op, start, l.at}, nil
 		}
-		return token{tWord, w, start, l.at}, nil
+		return token{tWord, strings.TrimPrefix(w, "%"), start, l.at}, nil
 	}
 	for _, o := range operators {
 		if strings.HasPrefix(rest, o.text) {

@@ -24,7 +24,19 @@ const maxEvents = 20_000_000
 //  3. Feed each connection's bytes through TLS and HTTP, each lookup through DNS.
 //  4. Read the agents' streams and hang the exceptions on their processes.
 func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
+	return Options{}.Build(events)
+}
+
+// Options are what a timeline can have more of; the zero value is what a
+// diagnosis needs.
+type Options struct {
+	Body int // bytes kept of each HTTP body; 0 means 64 KiB
+}
+
+// Build makes the timeline of a recording, see the function Build.
+func (o Options) Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 	b := &builder{
+		options: o,
 		t: &Timeline{
 			Files:   map[string]*event.File{},
 			Owners:  map[string]*event.Owner{},
@@ -46,6 +58,8 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 }
 
 type builder struct {
+	options Options
+
 	t      *Timeline
 	procs  map[int32]*Process // alive, by pid
 	socket map[string]*Desc   // by "socket:[N]"

@@ -51,7 +51,7 @@ func (c *Conn) read(b *builder, segments []Segment, tunnels int) {
 	if proto != "http" {
 		return
 	}
-	if tunnel := c.http(text); len(tunnel) > 0 && c.TLS == nil && tunnels > 0 {
+	if tunnel := c.http(text, b.options.Body); len(tunnel) > 0 && c.TLS == nil && tunnels > 0 {
 		c.read(b, tunnel, tunnels-1)
 	}
 }
@@ -77,9 +77,10 @@ func sniff(segments []Segment) string {
 	return ""
 }
 
-// http reads requests and answers, and returns what a tunnel carried.
-func (c *Conn) http(segments []Segment) (tunnel []Segment) {
-	layer := http.New(http.Options{})
+// http reads requests and answers, keeping so many bytes of each body, and
+// returns what a tunnel carried.
+func (c *Conn) http(segments []Segment, body int) (tunnel []Segment) {
+	layer := http.New(http.Options{Body: body})
 	byNumber := map[int]*Exchange{}
 	exchange := func(n int) *Exchange {
 		x := byNumber[n]

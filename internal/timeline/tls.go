@@ -13,6 +13,10 @@ import (
 
 // TLS is what a connection's TLS layer showed.
 type TLS struct {
+	Hello      *tls.ClientHello // the last one, nil when none came
+	HelloAt    event.Time
+	Server     *tls.ServerHello // the last that was no HelloRetryRequest, nil when none came
+	ServerAt   event.Time
 	SNI        string
 	ALPN       string
 	Offer      string // versions that the client offered, e.g. "TLS 1.2, TLS 1.3"
@@ -79,6 +83,7 @@ func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
 					t.Used = t.Used || o.Dir == dissect.ToServer
 				}
 			case *tls.ClientHello:
+				t.Hello, t.HelloAt = m, o.Time
 				t.SNI = m.ServerName
 				var v []string
 				for _, x := range m.Versions {
@@ -87,6 +92,7 @@ func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
 				t.Offer = strings.Join(v, ", ")
 			case *tls.ServerHello:
 				if !m.HelloRetry {
+					t.Server, t.ServerAt = m, o.Time
 					t.Version, t.Suite, t.ALPN = m.Version.String(), m.Suite.String(), m.ALPN
 				}
 			case tls.EncryptedExtensions:

@@ -9,6 +9,7 @@
 package http
 
 import (
+	"iter"
 	"strings"
 
 	"culprit/internal/dissect"
@@ -45,6 +46,17 @@ func (f Fields) Get(name string) string {
 		}
 	}
 	return ""
+}
+
+// All returns the values of all fields called name, in order.
+func (f Fields) All(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range f {
+			if strings.EqualFold(f[i].Name, name) && !yield(f[i].Value) {
+				return
+			}
+		}
+	}
 }
 
 // Has says whether a comma-separated list field contains token, in any case.

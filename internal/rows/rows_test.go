@@ -1,0 +1,183 @@
+package rows
+
+import (
+	"compress/gzip"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"culprit/internal/casefile"
+	"culprit/internal/event"
+	"culprit/internal/filter"
+	"culprit/internal/timeline"
+)
+
+// recorded reads the cases that explain is tested with.
+func recorded(t testing.TB, pattern string) iter.Seq2[string, []event.Event] {
+	paths, err := filepath.Glob("../explain/testdata/cases/" + pattern + ".events.gz")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no recorded case %s: %v", pattern, err)
+	}
+	return func(yield func(string, []event.Event) bool) {
+		for _, path := range paths {
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			events, err := casefile.ReadText(z)
+			f.Close()
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if !yield(strings.TrimSuffix(filepath.Base(path), ".events.gz"), events) {
+				return
+			}
+		}
+	}
+}
+
+func each(events []event.Event) iter.Seq2[event.Event, error] {
+	return func(yield func(event.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func compile(t testing.TB, text string) *filter.Program[Row] {
+	t.Helper()
+	p, err := filter.Compile(Fields, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func build(t testing.TB, events []event.Event) *timeline.Timeline {
+	t.Helper()
+	tl, err := timeline.Build(each(events))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tl
+}
+
+// passing lists the rows that a filter lets through.
+func passing(rows iter.Seq[*Row], p *filter.Program[Row]) []string {
+	var out []string
+	for r := range rows {
+		if p.Match(r) {
+			out = append(out, fmt.Sprintf("%.6f %d %s", r.Seconds(), r.TID, r.Append(nil, TextOptions{})))
+		}
+	}
+	return out
+}
+
+// TestStream compares what a stream gives with what the timeline gives, on all
+// recorded cases.
+func TestStream(t *testing.T) {
+	filters := []string{"syscall", "syscall.error && syscall.error != ENOENT", "signal || exit", "exec or syscall.class == %process",
+		"process.pid > 1 && syscall.duration > 1ms"}
+	for name, events := range recorded(t, "*") {
+		tl := build(t, events)
+		for _, f := range filters {
+			p := compile(t, f)
+			if !Streams(p) {
+				t.Fatalf("%s does not stream", f)
+			}
+			want := passing(All(tl), p)
+			got := passing(Stream(each(events), p), p)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s, %s (-timeline +stream):\n%.2000s", name, f, d)
+			}
+		}
+	}
+}
+
+func TestStreams(t *testing.T) {
+	for text, want := range map[string]bool{
+		"syscall.error == EPIPE": true, "syscall": true, "signal == SIGPIPE": true, "syscall && frame.time_relative > 1s": true,
+		"": false, "frame.time_relative > 1s": false, "!syscall": false, "http": false, "syscall && process.name == curl": false,
+		"syscall || http": false, "syscall.path contains x": false,
+	} {
+		if got := Streams(compile(t, text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestFields checks the tables: sorted, documented, unique, with getters that
+// give values of the field's type for every row there is.
+func TestFields(t *testing.T) {
+	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, tlsFields, httpFields, dnsFields} {
+		if !slices.IsSortedFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) }) {
+			t.Errorf("the table of %s is not sorted", list[0].Name)
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range Fields.Fields() {
+		switch {
+		case seen[f.Name]:
+			t.Errorf("%s is declared twice", f.Name)
+		case f.Doc == "" || strings.HasSuffix(f.Doc, ".") || len(f.Doc) > 120:
+			t.Errorf("%s: documentation %q", f.Name, f.Doc)
+		case f.Group != Envelope && f.Group != Kernel && f.Group != Linked:
+			t.Errorf("%s: group %d", f.Name, f.Group)
+		case (f.Number == nil) != (f.Word == nil):
+			t.Errorf("%s: names in one direction only", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Words != nil && (f.Type != filter.String || len(f.Words()) == 0) {
+			t.Errorf("%s: words", f.Name)
+		}
+	}
+	used := map[string]bool{}
+	for name, events := range recorded(t, "*") {
+		for r := range All(build(t, events)) {
+			for i := range Fields.Fields() {
+				f := &Fields.Fields()[i]
+				for _, v := range f.Get(r, nil) {
+					used[f.Name] = true
+					if f.Words != nil && !slices.Contains(f.Words(), v.S) && !strings.HasPrefix(v.S, "syscall_") {
+						t.Errorf("%s: %s is %q", name, f.Name, v.S)
+					}
+					if addr := f.Type == filter.IPv4; (addr || f.Type == filter.IPv6) && v.A.Is4() != addr {
+						t.Errorf("%s: %s is %v", name, f.Name, v.A)
+					}
+					if f.Word != nil {
+						if n, ok := f.Number(f.Word(v.N)); !ok || n != v.N {
+							t.Errorf("%s: %s has %d, %q, %d", name, f.Name, v.N, f.Word(v.N), n)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, f := range Fields.Fields() {
+		if !used[f.Name] && !strings.HasPrefix(f.Name, "syscall.arg.") && !unrecorded[f.Name] {
+			t.Errorf("no recorded case has %s", f.Name)
+		}
+		if used[f.Name] && unrecorded[f.Name] {
+			t.Errorf("there is a recorded case with %s: take it out of the list", f.Name)
+		}
+	}
+}
+
+// unrecorded lists the fields that no recorded case shows.
+var unrecorded = map[string]bool{
+	"dns.aaaa": true, "http.cache_control": true, "http.content_encoding": true, "http.cookie": true, "http.date": true,
+	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
+	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
+}

@@ -1,0 +1,150 @@
+package rows
+
+import (
+	"fmt"
+	"strings"
+
+	"culprit/internal/dissect"
+	"culprit/internal/sysabi"
+	"culprit/internal/timeline"
+)
+
+// TextOptions say how rows are written.
+type TextOptions struct {
+	Calls       sysabi.Options
+	Descriptors bool // behind a descriptor what it refers to, as strace -yy
+}
+
+// Append appends what a row says, without its time.
+func (r *Row) Append(b []byte, o TextOptions) []byte {
+	id := 0
+	if r.Conn != nil {
+		id = r.Conn.ID
+	}
+	switch r.Kind {
+	case Syscall:
+		calls := o.Calls
+		if o.Descriptors {
+			calls.FD = r.describe
+		}
+		return r.Decoded().Append(b, calls)
+	case Exec:
+		return fmt.Appendf(b, "--- exec %s %s ---", r.Exec.Exe, strings.Join(r.Exec.Argv, " "))
+	case Signal:
+		return fmt.Appendf(b, "--- %s ---", r.Signal.Siginfo)
+	case Exit:
+		return fmt.Appendf(b, "+++ %s +++", (&timeline.Process{Status: r.Status}).HowEnded())
+	case Exception:
+		f := r.Exception.Origin()
+		return fmt.Appendf(b, "%s:%d %s: %s", f.File, f.Line, f.Func, r.Exception)
+	case Request:
+		return fmt.Appendf(b, "[%d] %s %s", id, r.HTTP.Method, r.Exchange.URL)
+	case Response:
+		return fmt.Appendf(b, "[%d] %d %s", id, r.HTTP.Status, r.HTTP.Reason)
+	case Query:
+		l := r.Lookup
+		b = fmt.Appendf(b, "DNS %s %s? to %s", l.Type, l.Name, l.Server)
+		if !l.Answered {
+			b = append(b, ": no answer"...)
+		}
+		return b
+	case Answer:
+		return fmt.Appendf(b, "DNS %s %s: %s %v", r.Lookup.Type, r.Lookup.Name, r.Lookup.Rcode, r.Lookup.Addrs)
+	case Alert:
+		return r.appendAlert(b, id)
+	}
+	return r.appendHandshake(b, id)
+}
+
+func (r *Row) appendAlert(b []byte, id int) []byte {
+	name, side := r.Alert.Name, "server"
+	if name == "" {
+		name = "that was not decrypted"
+	}
+	if r.Alert.Dir == dissect.ToServer {
+		side = "client"
+	}
+	b = fmt.Appendf(b, "[%d] TLS alert %s", id, name)
+	if r.Alert.Fatal {
+		b = append(b, " (fatal)"...)
+	}
+	return append(append(b, " from the "...), side...)
+}
+
+func (r *Row) appendHandshake(b []byte, id int) []byte {
+	b = fmt.Appendf(b, "[%d] TLS ", id)
+	switch {
+	case r.Hello != nil:
+		b = append(b, "client hello"...)
+		if r.Hello.ServerName != "" {
+			b = append(append(b, " to "...), r.Hello.ServerName...)
+		}
+		if len(r.Hello.ALPN) > 0 {
+			b = fmt.Appendf(b, ", ALPN %s", strings.Join(r.Hello.ALPN, " "))
+		}
+	case r.ServHello != nil:
+		b = fmt.Appendf(b, "server hello: %s, %s", r.ServHello.Version, r.ServHello.Suite)
+	default:
+		c := &r.Chain[0]
+		b = fmt.Appendf(b, "certificate of %s, from %s", c.Subject, c.Issuer)
+		if !c.NotAfter.IsZero() {
+			b = fmt.Appendf(b, ", valid to %s", c.NotAfter.Format("2006-01-02"))
+		}
+	}
+	return b
+}
+
+// describe appends what a descriptor of the row's call refers to, in the angle
+// brackets of strace -y and -yy. Only the descriptor that the call works on is
+// known, and the one that it returned.
+func (r *Row) describe(b []byte, fd int64) []byte {
+	d := r.Call.Desc
+	if d == nil {
+		return b
+	}
+	name := r.Decoded().Name
+	own := name != "accept" && name != "accept4" && int64(r.Decoded().FD()) == fd
+	if !own && fd != r.Call.Raw.Ret {
+		return b
+	}
+	text := descText(d)
+	if text == "" {
+		return b
+	}
+	b = append(b, '<')
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '<' || c == '>' || c == '\\' && d.Kind == timeline.DescFile || c < ' ' || c >= 0x7f:
+			b = fmt.Appendf(b, "\\%03o", c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '>')
+}
+
+func descText(d *timeline.Desc) string {
+	c := d.Conn
+	switch {
+	case d.Path != "":
+		return d.Path
+	case c == nil || d.Kind != timeline.DescSocket:
+		return d.Link
+	case c.Remote.IsValid():
+		proto := "UDP"
+		if c.Type == sockStream {
+			proto = "TCP"
+		}
+		remote := unmapped(c.Remote)
+		if remote.Addr().Is6() {
+			proto += "v6"
+		}
+		if c.Local.IsValid() {
+			return fmt.Sprintf("%s:[%s->%s]", proto, unmapped(c.Local), remote)
+		}
+		return fmt.Sprintf("%s:[->%s]", proto, remote)
+	case c.Path != "":
+		return fmt.Sprintf("UNIX:[%q]", c.Path)
+	}
+	return d.Link
+}

@@ -1,0 +1,43 @@
+// Package show writes rows: as lines, as columns, as JSON, and what can be
+// counted of them, as tables in the manner of strace -c and tshark -z.
+//
+// Which rows, it does not decide: they come as an iterator, filtered.
+package show
+
+import (
+	"bufio"
+	"fmt"
+	"iter"
+
+	"culprit/internal/rows"
+)
+
+// Rows are rows one after the other, each valid until the next.
+type Rows = iter.Seq[*rows.Row]
+
+// TextOptions say how Text writes.
+type TextOptions struct {
+	rows.TextOptions
+	Frames bool // below an exception its frames, innermost first, and their variables
+}
+
+// Text writes a line for each row: time, lens, thread, what happened.
+func Text(w *bufio.Writer, list Rows, o TextOptions) error {
+	var b []byte
+	for r := range list {
+		b = fmt.Appendf(b[:0], "%10.6f %-6s %6d ", r.Seconds(), r.Kind.Lens(), r.TID)
+		b = append(r.Append(b, o.TextOptions), '\n')
+		if o.Frames && r.Exception != nil {
+			for _, f := range r.Exception.Stack {
+				b = fmt.Appendf(b, "%24s %s:%d in %s\n", "", f.File, f.Line, f.Func)
+				for _, l := range f.Locals {
+					b = fmt.Appendf(b, "%28s %s = %s\n", "", l.Name, l.Text)
+				}
+			}
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
