@@ -64,6 +64,7 @@ dissect      !io
 dissect/     !io
 timeline     !io
 filter       !io
+rows         !io
 explain      !io
 explain/     !io
 record       clock

@@ -106,6 +106,10 @@ func argValue(v *sysabi.Value, t filter.Type, to []filter.Value) []filter.Value 
 			return to
 		}
 		return append(to, filter.S(v.Str))
+	case sysabi.KindBuffer, sysabi.KindIovec, sysabi.KindMessage, sysabi.KindMessages:
+		if v.Captured {
+			return append(to, filter.S(string(v.Data)))
+		}
 	case sysabi.KindStrings:
 		for _, s := range v.Strings {
 			to = append(to, filter.S(s))

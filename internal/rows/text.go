@@ -111,25 +111,16 @@ func (r *Row) describe(b []byte, fd int64) []byte {
 	if text == "" {
 		return b
 	}
-	b = append(b, '<')
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '<' || c == '>' || c == '\\' && d.Kind == timeline.DescFile || c < ' ' || c >= 0x7f:
-			b = fmt.Appendf(b, "\\%03o", c)
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '>')
+	return append(append(append(b, '<'), text...), '>')
 }
 
 func descText(d *timeline.Desc) string {
 	c := d.Conn
 	switch {
 	case d.Path != "":
-		return d.Path
+		return angled(d.Path)
 	case c == nil || d.Kind != timeline.DescSocket:
-		return d.Link
+		return angled(d.Link)
 	case c.Remote.IsValid():
 		proto := "UDP"
 		if c.Type == sockStream {
@@ -144,7 +135,21 @@ func descText(d *timeline.Desc) string {
 		}
 		return fmt.Sprintf("%s:[->%s]", proto, remote)
 	case c.Path != "":
-		return fmt.Sprintf("UNIX:[%q]", c.Path)
+		return "UNIX:[\"" + angled(c.Path) + "\"]"
 	}
-	return d.Link
+	return angled(d.Link)
+}
+
+// angled escapes a name that stands between < and >.
+func angled(name string) string {
+	var b []byte
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '<' || c == '>' || c == '\\' || c < ' ' || c >= 0x7f:
+			b = fmt.Appendf(b, "\\%03o", c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }

@@ -39,13 +39,14 @@ func (h *histogram) add(ns int64) {
 	h.n++
 }
 
-// percentile is the smallest duration that p of 100 durations do not exceed.
+// percentile is a duration that p of 100 durations do not exceed: the end of
+// the bucket with the last of them.
 func (h *histogram) percentile(p uint64) int64 {
 	want := max((h.n*p+99)/100, 1)
 	var seen uint64
 	for i, c := range h.count {
 		if seen += c; seen >= want {
-			return int64(floor(i))
+			return int64(floor(i+1) - 1)
 		}
 	}
 	return 0
