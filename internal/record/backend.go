@@ -35,7 +35,7 @@ func backend(cfg Config, w Watcher, added []string) (kernelLens, error) {
 		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: ofPython(added), OnStop: w.Stopped}), nil
 	case "ebpf":
 		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, OnStop: w.Stopped})
-		if err := r.Probe(); err != nil {
+		if err := r.Prepare(); err != nil {
 			return nil, fmt.Errorf("the eBPF recorder can't be used here: %w", err)
 		}
 		return r, nil

@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	bpfMapCalls           = "calls"
+	bpfMapFound           = "found"
 	bpfMapLosses          = "losses"
 	bpfMapRing            = "ring"
 	bpfMapScratches       = "scratches"
@@ -31,6 +32,7 @@ const (
 	bpfProgForked         = "forked"
 	bpfProgGenerated      = "generated"
 	bpfProgLeave          = "leave"
+	bpfProgMeet           = "meet"
 	bpfVarCookie          = "cookie"
 	bpfVarDirect          = "direct"
 	bpfVarLevel           = "level"
@@ -41,9 +43,7 @@ const (
 	bpfVarNamespaceIno    = "namespace_ino"
 	bpfVarOverrun         = "overrun"
 	bpfVarPageStructs     = "page_structs"
-	bpfVarPending         = "pending"
 	bpfVarRingLimit       = "ring_limit"
-	bpfVarRunning         = "running"
 	bpfVarSnaplen         = "snaplen"
 	bpfVarTarget          = "target"
 	bpfVarTerminalSnaplen = "terminal_snaplen"
@@ -99,6 +99,7 @@ type bpfProgramSpecs struct {
 	Forked    *ebpf.ProgramSpec `ebpf:"forked"`
 	Generated *ebpf.ProgramSpec `ebpf:"generated"`
 	Leave     *ebpf.ProgramSpec `ebpf:"leave"`
+	Meet      *ebpf.ProgramSpec `ebpf:"meet"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -106,6 +107,7 @@ type bpfProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
 	Calls      *ebpf.MapSpec `ebpf:"calls"`
+	Found      *ebpf.MapSpec `ebpf:"found"`
 	Losses     *ebpf.MapSpec `ebpf:"losses"`
 	Ring       *ebpf.MapSpec `ebpf:"ring"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
@@ -129,9 +131,7 @@ type bpfVariableSpecs struct {
 	NamespaceIno    *ebpf.VariableSpec `ebpf:"namespace_ino"`
 	Overrun         *ebpf.VariableSpec `ebpf:"overrun"`
 	PageStructs     *ebpf.VariableSpec `ebpf:"page_structs"`
-	Pending         *ebpf.VariableSpec `ebpf:"pending"`
 	RingLimit       *ebpf.VariableSpec `ebpf:"ring_limit"`
-	Running         *ebpf.VariableSpec `ebpf:"running"`
 	Snaplen         *ebpf.VariableSpec `ebpf:"snaplen"`
 	Target          *ebpf.VariableSpec `ebpf:"target"`
 	TerminalSnaplen *ebpf.VariableSpec `ebpf:"terminal_snaplen"`
@@ -159,6 +159,7 @@ func (o *bpfObjects) Close() error {
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
 	Calls      *ebpf.Map `ebpf:"calls"`
+	Found      *ebpf.Map `ebpf:"found"`
 	Losses     *ebpf.Map `ebpf:"losses"`
 	Ring       *ebpf.Map `ebpf:"ring"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
@@ -171,6 +172,7 @@ type bpfMaps struct {
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.Calls,
+		m.Found,
 		m.Losses,
 		m.Ring,
 		m.Scratches,
@@ -195,9 +197,7 @@ type bpfVariables struct {
 	NamespaceIno    *ebpf.Variable `ebpf:"namespace_ino"`
 	Overrun         *ebpf.Variable `ebpf:"overrun"`
 	PageStructs     *ebpf.Variable `ebpf:"page_structs"`
-	Pending         *ebpf.Variable `ebpf:"pending"`
 	RingLimit       *ebpf.Variable `ebpf:"ring_limit"`
-	Running         *ebpf.Variable `ebpf:"running"`
 	Snaplen         *ebpf.Variable `ebpf:"snaplen"`
 	Target          *ebpf.Variable `ebpf:"target"`
 	TerminalSnaplen *ebpf.Variable `ebpf:"terminal_snaplen"`
@@ -215,6 +215,7 @@ type bpfPrograms struct {
 	Forked    *ebpf.Program `ebpf:"forked"`
 	Generated *ebpf.Program `ebpf:"generated"`
 	Leave     *ebpf.Program `ebpf:"leave"`
+	Meet      *ebpf.Program `ebpf:"meet"`
 }
 
 func (p *bpfPrograms) Close() error {
@@ -226,6 +227,7 @@ func (p *bpfPrograms) Close() error {
 		p.Forked,
 		p.Generated,
 		p.Leave,
+		p.Meet,
 	)
 }
 

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -17,6 +18,8 @@ type loaded struct {
 	obj   objects
 	links []link.Link
 	ring  *ring
+
+	cookie uint64
 }
 
 // objects names what the compiled object holds; bpf2go's own type would do, but
@@ -35,10 +38,11 @@ type objects struct {
 	Signaled *ebpf.Program `ebpf:"delivered"`
 	Sent     *ebpf.Program `ebpf:"generated"`
 
+	Target     *ebpf.Variable `ebpf:"target"`
+	Level      *ebpf.Variable `ebpf:"level"`
 	Live       *ebpf.Variable `ebpf:"live"`
 	Unfollowed *ebpf.Variable `ebpf:"unfollowed"`
 	Overrun    *ebpf.Variable `ebpf:"overrun"`
-	Direct     *ebpf.Variable `ebpf:"direct"`
 }
 
 func (o *objects) close() {
@@ -58,7 +62,7 @@ const (
 )
 
 // load puts the programs into the kernel, without attaching them.
-func load(o Options, target int32, cookie uint64, running bool) (*loaded, error) {
+func load(o Options) (*loaded, error) {
 	spec, err := loadBpf()
 	if err != nil {
 		return nil, fmt.Errorf("read the compiled BPF programs: %w", err)
@@ -71,15 +75,13 @@ func load(o Options, target int32, cookie uint64, running bool) (*loaded, error)
 	if err != nil {
 		return nil, fmt.Errorf("count the processors: %w", err)
 	}
-	size := o.Buffer
+	size, cookie := o.Buffer, rand.Uint64()|1
 	spec.Maps["ring"].MaxEntries = uint32(size)
 	spec.Maps["scratches"].MaxEntries = uint32(cpus * scratchSize)
 	settings := []struct {
 		name  string
 		value any
 	}{
-		{"target", target},
-		{"running", boolean(running)},
 		{"namespace_ino", uint32(st.Ino)},
 		{"snaplen", uint32(o.Snaplen)},
 		{"terminal_snaplen", uint32(terminalSnaplen)},
@@ -97,7 +99,7 @@ func load(o Options, target int32, cookie uint64, running bool) (*loaded, error)
 	// Only kernels before 5.11 count BPF memory against the limit, and there
 	// loading says so.
 	_ = rlimit.RemoveMemlock()
-	l := new(loaded)
+	l := &loaded{cookie: cookie}
 	if err := spec.LoadAndAssign(&l.obj, nil); err != nil {
 		return nil, unavailable(err)
 	}
@@ -166,11 +168,4 @@ func bufferSize(want int) int {
 		size >>= 1
 	}
 	return size
-}
-
-func boolean(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -3,7 +3,6 @@ package ebpf
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -63,12 +62,34 @@ func (r *Recorder) Name() string { return "kernel" }
 func (r *Recorder) Probe() error {
 	small := r.opt
 	small.Buffer = bufferSize(1)
-	l, err := load(small, -1, 0, false)
+	l, err := load(small)
 	if err != nil {
 		return err
 	}
 	defer l.close()
 	return l.attach()
+}
+
+// Prepare loads the programs, so that Record begins at once. What it says of a
+// machine where they can't be used is what Probe says.
+func (r *Recorder) Prepare() error {
+	if r.l != nil {
+		return nil
+	}
+	l, err := load(r.opt)
+	if err != nil {
+		return err
+	}
+	if err := l.fill(archNative, archCompat, r.opt.Trace); err != nil {
+		l.close()
+		return fmt.Errorf("hand the table of system calls to the kernel: %w", err)
+	}
+	if l.ring, err = openRing(l.obj.Ring); err != nil {
+		l.close()
+		return err
+	}
+	r.l = l
+	return nil
 }
 
 // How often the ring is looked at: nobody wakes us.
@@ -82,20 +103,12 @@ const (
 // Options.Grace after the root program's end, or until ctx is done. Whatever is
 // left then runs on, unrecorded and unharmed.
 func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
+	if err := r.Prepare(); err != nil {
+		return err
+	}
 	r.sink, r.root = s, int32(t.PID)
-	cookie := rand.Uint64() | 1
-	l, err := load(r.opt, r.root, cookie, t.Running)
-	if err != nil {
-		return err
-	}
+	l := r.l
 	defer l.close()
-	r.l = l
-	if err := l.fill(archNative, archCompat, r.opt.Trace); err != nil {
-		return fmt.Errorf("hand the table of system calls to the kernel: %w", err)
-	}
-	if l.ring, err = openRing(l.obj.Ring); err != nil {
-		return err
-	}
 	pidfd, err := unix.PidfdOpen(t.PID, 0)
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", t.PID, err)
@@ -104,13 +117,16 @@ func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error
 	if err := l.attach(); err != nil {
 		return err
 	}
-	if err := calibrate(cookie); err != nil {
-		r.note(nil, noteNoFragments)
+	if err := l.introduce(); err != nil {
+		return err
 	}
 	p := r.process(r.root)
 	r.task(p, r.root)
 	r.execedNow(p)
 	if !t.Running {
+		if err := l.obj.Target.Set(r.root); err != nil {
+			return fmt.Errorf("name the target to the kernel: %w", err)
+		}
 		if err := unix.Kill(t.PID, unix.SIGCONT); err != nil {
 			return fmt.Errorf("start the stopped program: %w", err)
 		}

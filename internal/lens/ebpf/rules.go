@@ -43,6 +43,7 @@ const (
 	callStat2
 	callTransfer
 	callRange
+	callSimple
 )
 
 const (
@@ -85,7 +86,10 @@ func when(r sysabi.Rule) (enter, leave bool) {
 
 func (r *row) setRules(rules []sysabi.Rule) {
 	r.rules = rules[:min(len(rules), maxRules)]
-	r.flags &^= callEnter | callLeave
+	r.flags &^= callEnter | callLeave | callSimple
+	if len(rules) == 1 && rules[0].Kind == sysabi.KindBuffer {
+		r.flags |= callSimple
+	}
 	for _, u := range r.rules {
 		enter, leave := when(u)
 		if enter {
@@ -232,7 +236,7 @@ func (r *row) vary(c *sysabi.Call, s selector, index uint32, varied map[[3]uint3
 			varied[[3]uint32{index, v & s.mask, v2}] = &one
 		}
 	}
-	r.flags = flags | callVary
+	r.flags = flags&^callSimple | callVary
 }
 
 // conditions sets what a call means besides its memory.

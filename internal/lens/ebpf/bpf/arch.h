@@ -15,7 +15,7 @@ static inline bool is_compat(u64 task)
 {
 	struct task_struct *t = (void *)task;
 
-	return READ(t, thread_info.status) & 2; /* TS_COMPAT */
+	return FAST(t, thread_info.status) & 2; /* TS_COMPAT */
 }
 
 static inline void arguments(u64 *a, struct pt_regs *r, bool compat)
@@ -53,7 +53,7 @@ static inline bool is_compat(u64 task)
 {
 	struct task_struct *t = (void *)task;
 
-	return READ(t, thread_info.flags) & 1 << 22; /* TIF_32BIT */
+	return FAST(t, thread_info.flags) & 1 << 22; /* TIF_32BIT */
 }
 
 static inline void arguments(u64 *a, struct pt_regs *r, bool compat)

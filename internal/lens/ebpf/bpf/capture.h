@@ -331,7 +331,7 @@ static inline int message(u32 slot, u64 addr, u32 dir, u32 left)
 }
 
 /* One element of a struct mmsghdr array: a msghdr, the int msg_len, padding. */
-static inline int one_message(u32 slot, u64 addr, u32 dir)
+alone int one_message(u32 slot, u64 addr, u32 dir)
 {
 	struct scratch *s = get(slot);
 
@@ -345,7 +345,8 @@ alone int messages_step(u32 slot, u64 addr, u32 n, u32 dir, u32 each)
 	for (u32 i = 0; i < STEP; i++) {
 		if (i >= n)
 			break;
-		one_message(slot, addr + i * each, dir);
+		if (one_message(slot, addr + i * each, dir))
+			break;
 	}
 	return 0;
 }
@@ -360,12 +361,22 @@ static inline int each_message(u32 slot, u64 addr, u32 n, u32 dir, u32 each)
 	return 0;
 }
 
-alone int messages(u32 slot, u64 addr, u32 n, u32 dir)
+/* Not called by argument: a chain of calls has eight links at most. */
+alone int messages(u32 slot, u32 i)
 {
 	struct scratch *s = get(slot);
+	struct rule *r;
+	u32 n, dir;
+	u64 addr;
 
-	if (!s)
+	if (!s || i >= RULES)
 		return 0;
+	r = &s->row.rule[bounded(i, RULES - 1)];
+	dir = r->dir;
+	addr = reg(s, r->reg);
+	if (!addr || (s->at == AT_ENTER && dir != DIR_IN))
+		return 0;
+	n = atmost((u32)reg(s, r->n), MAX_IOVECS);
 	if (s->at == AT_LEAVE)
 		n = s->failed ? atmost(n, 1) : atmost(n, s->ret);
 	take(slot, addr, n * 8 * s->word);
@@ -479,10 +490,6 @@ alone int argument(u32 slot, u32 i)
 			return 0;
 		return message(slot, addr, r->dir,
 			       s->failed ? UNBOUNDED : atmost(s->ret < 0 ? 0 : s->ret, UNBOUNDED));
-	case OP_MESSAGES:
-		if (enter && r->dir != DIR_IN)
-			return 0;
-		return messages(slot, addr, atmost((u32)reg(s, r->n), MAX_IOVECS), r->dir);
 	case OP_BYTES:
 		if (r->dir & ON_INTR) {
 			if (enter || !interrupted(s->ret))
@@ -511,7 +518,11 @@ static inline void capture(struct scratch *s, u32 slot, u32 which)
 	for (u32 i = 0; i < RULES; i++) {
 		if (i >= rules)
 			break;
-		if (which & (1 << i) && argument(slot, i) < 0)
+		if (!(which & (1 << i)))
+			continue;
+		if (s->row.rule[i].op == OP_MESSAGES)
+			messages(slot, i);
+		else if (argument(slot, i) < 0)
 			s->retry |= 1 << i;
 	}
 }

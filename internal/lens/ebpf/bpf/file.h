@@ -70,26 +70,29 @@ alone int path(u32 slot, u64 mnt, u64 dentry, u32 at)
 	return 0;
 }
 
-static inline struct file *file_of(u32 fd)
+static inline struct fdtable *table(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct files_struct *files = READ(task, files);
-	struct fdtable *table = READ(files, fdt);
+
+	return FAST(FAST(task, files), fdt);
+}
+
+static inline struct file *file_of(u32 fd)
+{
+	struct fdtable *t = table();
 	struct file *f = 0;
 
-	if (fd >= READ(table, max_fds))
+	if (fd >= FAST(t, max_fds))
 		return 0;
-	bpf_probe_read_kernel(&f, sizeof(f), READ(table, fd) + fd);
+	bpf_probe_read_kernel(&f, sizeof(f), FAST(t, fd) + fd);
 	return f;
 }
 
 static inline u32 table_size(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct files_struct *files = READ(task, files);
-	struct fdtable *table = READ(files, fdt);
+	struct fdtable *t = table();
 
-	return READ(table, max_fds);
+	return FAST(t, max_fds);
 }
 
 static inline struct sock *sock_of(struct file *f)
@@ -178,11 +181,11 @@ alone int describe(u32 slot, u32 fd)
 	s->mode = s->ino = s->sock = 0;
 	if (!f)
 		return 0;
-	inode = READ(f, f_inode);
-	s->mode = READ(inode, i_mode);
-	s->ino = READ(inode, i_ino);
+	inode = FAST(f, f_inode);
+	s->mode = FAST(inode, i_mode);
+	s->ino = FAST(inode, i_ino);
 	if ((s->mode & S_IFMT) == S_IFCHR)
-		s->rdev = READ(inode, i_rdev);
+		s->rdev = FAST(inode, i_rdev);
 	sign = (u64)s->head.pid << 32 | fd;
 	key = mix(sign, 0) >> 20 & (SIGNATURES - 1);
 	sign = mix(mix(mix(mix(sign, 0), s->gen), (u64)f), s->ino);

@@ -43,6 +43,7 @@ enum {
 
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1,
 
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_AVAIL_DATA = 0,
@@ -68,6 +69,24 @@ static u64 (*bpf_ringbuf_query)(void *ring, u64 flags) = (void *)134;
 		typeof(_p->field) _v = 0;                                                          \
 		bpf_probe_read_kernel(&_v, sizeof(_v), __builtin_preserve_access_index(&_p->field)); \
 		_v;                                                                                \
+	})
+
+/*
+ * FAST(p, a.b) is READ by a plain load, where the kernel lets a pointer be taken
+ * for one of a type's (bpf_rdonly_cast, Linux 6.2): a fault reads as 0. For what
+ * every call does.
+ */
+extern void *bpf_rdonly_cast(const void *p, u32 type) __attribute__((section(".ksyms"), weak));
+#define FAST(p, field)                                                                             \
+	({                                                                                         \
+		typeof(p) _q = (p);                                                                \
+		typeof(_q->field) _w;                                                              \
+		if (bpf_rdonly_cast)                                                               \
+			_w = ((typeof(_q))bpf_rdonly_cast(                                         \
+				_q, __builtin_btf_type_id(*_q, 1)))->field;                        \
+		else                                                                               \
+			_w = READ(_q, field);                                                      \
+		_w;                                                                                \
 	})
 
 #define FIELD_EXISTS(field) __builtin_preserve_field_info(field, 2)

@@ -19,29 +19,6 @@ static inline s32 id(struct task_struct *task)
 	return READ(u, nr);
 }
 
-/* Asks whether the current task is the target's. */
-alone int is_target(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task(), *leader = READ(task, group_leader);
-	struct pid *pid = READ(leader, thread_pid);
-	u64 at = (u64)__builtin_preserve_access_index(&pid->numbers);
-	u32 levels = READ(pid, level);
-
-	for (u32 i = 0; i < 33; i++) { /* MAX_PID_NS_LEVEL */
-		struct upid *u = (void *)(at + i * TYPE_SIZE(struct upid));
-
-		if (i > levels)
-			break;
-		if (READ(READ(u, ns), ns.inum) != namespace_ino)
-			continue;
-		if (READ(u, nr) != target)
-			return 0;
-		level = i;
-		return 1;
-	}
-	return 0;
-}
-
 static inline void follow(u64 task, s32 pid, s32 tid, u32 gen)
 {
 	struct thread t = { .pid = pid, .tid = tid, .gen = gen };
@@ -54,15 +31,7 @@ static inline void follow(u64 task, s32 pid, s32 tid, u32 gen)
 
 static inline struct thread *current_thread(u64 *task)
 {
-	struct thread *t;
-
 	*task = bpf_get_current_task();
-	t = bpf_map_lookup_elem(&threads, task);
-	if (t || likely(!pending) || !is_target())
-		return t;
-	follow(*task, target, id((void *)*task), 0);
-	if (!running) /* else its other threads are still to come */
-		pending = 0;
 	return bpf_map_lookup_elem(&threads, task);
 }
 
@@ -148,12 +117,12 @@ int enter(u64 *ctx)
 	struct call *c;
 	u32 nr = ctx[1];
 
-	if (unlikely(pending) && cookie) {
+	if (unlikely(level == ~0U) && cookie) {
 		u64 args[6];
 
 		arguments(args, (void *)ctx[0], 0);
 		if (args[5] == cookie)
-			calibrate(args[0]);
+			introduce(args[0]);
 	}
 	t = current_thread(&task);
 	if (!t)
@@ -174,6 +143,30 @@ int enter(u64 *ctx)
 	if (c && t->flags & RARE)
 		before(t, c);
 	return 0;
+}
+
+#define SHORT 256
+
+/* The one buffer of read(2), write(2) and their like: false when there is more to
+ * it than copying a few bytes. */
+static inline bool simple(struct scratch *s, struct thread *t, struct call *c)
+{
+	u64 addr = t->args[bounded(c->rule[0].reg, 5)];
+	u32 n = atmost(t->args[bounded(c->rule[0].n, 5)], UNBOUNDED);
+
+	if (s->failed && c->rule[0].dir == DIR_OUT)
+		return 1;
+	if (!s->failed && (c->rule[0].from == FROM_RET || c->flags & CALL_DATA))
+		n = s->ret < 0 ? 0 : atmost(s->ret, n);
+	if (n > s->budget)
+		n = s->budget;
+	if (!n || !addr)
+		return 1;
+	if (n > SHORT || bpf_probe_read_user(s->buf + BODY + sizeof(struct piece), bounded(n, SHORT), (void *)addr))
+		return 0;
+	piece(s, BODY, addr, bounded(n, SHORT), AT_LEAVE);
+	s->budget -= n;
+	return 1;
 }
 
 #define BARE 256 /* the call's memory is gone, or its data never went */
@@ -213,7 +206,7 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	}
 	if (!(flags & CALL_EMIT))
 		goto after;
-	if (storm()) {
+	if (storm(s)) {
 		lose(t, 0);
 		goto after;
 	}
@@ -223,16 +216,18 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	if (c && (flags & CALL_LEAVE || t->retry) && !(how & BARE)) {
 		u32 budget = s->budget;
 
-		choose(s, t, c);
 		s->ret = ret;
-		if (t->retry) {
-			s->at = AT_ENTER;
-			s->skip = 1; /* what can be had */
-			capture(s, slot, t->retry);
+		if (!(flags & CALL_SIMPLE) || !simple(s, t, c)) {
+			choose(s, t, c);
+			if (t->retry) {
+				s->at = AT_ENTER;
+				s->skip = 1; /* what can be had */
+				capture(s, slot, t->retry);
+			}
+			s->at = AT_LEAVE;
+			if (flags & CALL_LEAVE)
+				capture(s, slot, ~0U);
 		}
-		s->at = AT_LEAVE;
-		if (flags & CALL_LEAVE)
-			capture(s, slot, ~0U);
 		kept = budget - s->budget;
 		if (flags & CALL_TRANSFER && (s->mode & S_IFMT) == S_IFSOCK && !s->failed) {
 			u64 *sum = bpf_map_lookup_elem(&streams, &s->ino);
@@ -485,6 +480,15 @@ int generated(u64 *ctx)
 	s32 result = ctx[4];
 	u32 slot;
 
+	if (unlikely(target) && ctx[0] == 18) { /* SIGCONT */
+		s32 tid = id((void *)task);
+
+		if (tid == target) {
+			target = 0;
+			follow(task, tid, tid, 0);
+			return 0;
+		}
+	}
 	if (result > 1) /* TRACE_SIGNAL_DELIVERED, TRACE_SIGNAL_IGNORED */
 		return 0;
 	t = bpf_map_lookup_elem(&threads, &task);
@@ -522,5 +526,41 @@ int generated(u64 *ctx)
 	if (!put(s, RECORD_SIGNAL, 0))
 		lose(t, 0);
 	release(slot);
+	return 0;
+}
+
+/* Shows every task of the machine, one after the other: those that were found in
+ * /proc are followed from now on, in the call that they are in. */
+SEC("iter/task")
+int meet(u64 *ctx)
+{
+	struct running *r;
+	struct thread *t;
+	struct call *c;
+	u64 task = ctx[1];
+	s32 tid;
+
+	if (!task || level == ~0U)
+		return 0;
+	tid = id((void *)task);
+	r = bpf_map_lookup_elem(&found, &tid);
+	if (!r || bpf_map_lookup_elem(&threads, &task))
+		return 0;
+	follow(task, r->pid, tid, 0);
+	t = bpf_map_lookup_elem(&threads, &task);
+	if (!t || !r->in)
+		return 0;
+	t->compat = is_compat(task);
+	t->nr = r->nr;
+	t->index = r->nr < TABLE ? r->nr + (t->compat ? TABLE : 0) : 2 * TABLE;
+	for (u32 i = 0; i < 6; i++)
+		t->args[i] = r->args[i];
+	c = bpf_map_lookup_elem(&calls, &t->index);
+	t->flags = c ? c->flags : CALL_EMIT;
+	if (!selected(t->flags, t->args))
+		t->flags &= ~CALL_EMIT;
+	t->retry = t->flags & CALL_ENTER ? ~0U : 0;
+	t->start = bpf_ktime_get_ns();
+	t->in = 1;
 	return 0;
 }

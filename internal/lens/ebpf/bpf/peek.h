@@ -79,48 +79,52 @@ alone int buffer(u32 slot, u64 addr)
 	return 0;
 }
 
-/* Unread bytes of a socket, and how much of its first buffer has been read. */
-static inline u32 unread(struct scratch *s, struct sock *sk, struct sk_buff *first, u64 end)
+/* Bytes of a socket's queue up to its end, -1 when it is longer than we look. */
+alone int queued_bytes(u64 first, u64 end)
 {
-	u32 family = READ(sk, __sk_common.skc_family), n = 0;
+	struct sk_buff *skb = (void *)first;
+	u32 sum = 0;
 
+	for (u32 i = 0; i < MAX_BUFFERS; i++) {
+		if ((u64)skb == end || !skb)
+			return sum;
+		sum += READ(skb, len);
+		skb = READ(skb, next);
+	}
+	return (u64)skb == end ? (s32)sum : -1;
+}
+
+/* Unread bytes of a socket, and how much of its first buffer has been read. */
+alone int unread(u32 slot, u64 socket, u64 buffer, u64 end)
+{
+	struct scratch *s = get(slot);
+	struct sock *sk = (void *)socket;
+	struct sk_buff *first = (void *)buffer;
+	u32 family = READ(sk, __sk_common.skc_family);
+	s32 sum;
+
+	if (!s)
+		return 0;
 	s->skip = 0;
 	if (family == AF_INET || family == AF_INET6) {
 		struct tcp_sock *tp = (void *)sk;
-		u32 seq = 0, copied = READ(tp, copied_seq);
+		u32 seq = 0, copied = READ(tp, copied_seq), n = READ(tp, rcv_nxt) - copied;
 
 		if (READ(sk, sk_protocol) != 6)
 			return 0;
 		bpf_probe_read_kernel(&seq, 4, __builtin_preserve_access_index(&first->cb));
 		s->skip = copied - seq;
-		n = READ(tp, rcv_nxt) - copied;
-		/* A FIN has a number too. */
-		if (n && READ(sk, __sk_common.skc_state) != 1) {
-			struct sk_buff *skb = first;
-			u32 sum = 0;
-
-			for (u32 i = 0; i < MAX_BUFFERS; i++) {
-				if ((u64)skb == end || !skb)
-					break;
-				sum += READ(skb, len);
-				skb = READ(skb, next);
-			}
-			if ((u64)skb == end)
-				n = sum - s->skip;
-		}
-		return n;
+		if (!n || READ(sk, __sk_common.skc_state) == 1)
+			return n;
+		sum = queued_bytes(buffer, end); /* a FIN has a number too */
+		return sum < 0 ? n : sum - s->skip;
 	}
 	if (family == AF_UNIX) {
 		struct unix_skb_parms *p = (void *)__builtin_preserve_access_index(&first->cb);
 
 		s->skip = READ(p, consumed);
-		for (u32 i = 0; i < MAX_BUFFERS; i++) {
-			if ((u64)first == end || !first)
-				break;
-			n += READ(first, len);
-			first = READ(first, next);
-		}
-		return n - s->skip;
+		sum = queued_bytes(buffer, end);
+		return sum - s->skip;
 	}
 	return 0;
 }
@@ -149,7 +153,7 @@ alone int peek(u32 slot, u32 fd, u32 when)
 	skb = READ(sk, sk_receive_queue.next);
 	if ((u64)skb == end || !skb)
 		return 0;
-	queued = unread(s, sk, skb, end);
+	queued = unread(slot, (u64)sk, (u64)skb, end);
 	if ((s32)queued <= 0)
 		return 0;
 	s->left = 0;
@@ -235,7 +239,26 @@ alone int calibrate_step(u64 page, u32 offset, u64 base, u64 structs)
 	return 0;
 }
 
-alone int calibrate(u32 fd)
+/* Finds out how deep the recorder's PID namespace is: every task has a number in
+ * each from the first to its own. */
+static inline void find_level(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct pid *pid = READ(task, thread_pid);
+	u64 at = (u64)__builtin_preserve_access_index(&pid->numbers);
+
+	for (u32 i = 0; i < 33; i++) { /* MAX_PID_NS_LEVEL */
+		struct upid *u = (void *)(at + i * TYPE_SIZE(struct upid));
+
+		if (i > READ(pid, level))
+			break;
+		if (READ(READ(u, ns), ns.inum) == namespace_ino)
+			level = i;
+	}
+}
+
+/* What the recorder's own call tells. */
+alone int introduce(u32 fd)
 {
 	struct file *f = file_of(fd);
 	struct pipe_inode_info *pipe = READ(f, private_data);
@@ -243,6 +266,7 @@ alone int calibrate(u32 fd)
 	u64 page, task = bpf_get_current_task();
 	u32 offset;
 
+	find_level();
 	b = (void *)b + (READ(pipe, tail) & (READ(pipe, ring_size) - 1)) * TYPE_SIZE(struct pipe_buffer);
 	page = (u64)READ(b, page);
 	offset = READ(b, offset);

@@ -147,6 +147,7 @@ enum call_flags {
 	CALL_STAT2 = 4096,
 	CALL_TRANSFER = 8192, /* data of the call counts against the stream's limit */
 	CALL_RANGE = 16384,   /* close_range */
+	CALL_SIMPLE = 32768,  /* one buffer is all its memory */
 };
 
 struct call {
@@ -179,6 +180,15 @@ struct thread {
 	u8 compat, in, parts, root;
 	u32 lost; /* records that did not fit into the ring */
 	u64 lost_bytes;
+};
+
+/* A task that runs already, as /proc has it: by its id in the recorder's PID
+ * namespace. */
+struct running {
+	s32 pid;
+	u32 in, nr; /* the call that it is in */
+	u32 pad;
+	u64 args[6];
 };
 
 struct loss {

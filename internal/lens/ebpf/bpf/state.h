@@ -5,8 +5,6 @@
 #include "record.h"
 
 /* Settings, fixed before the programs are loaded. */
-volatile const s32 target;	  /* process id in the recorder's PID namespace */
-volatile const u32 running;	  /* it runs already: all its threads are to be met */
 volatile const u32 namespace_ino; /* of that namespace */
 volatile const u32 snaplen = 256;
 volatile const u32 terminal_snaplen = 4096;
@@ -17,8 +15,8 @@ volatile const u64 ring_limit = 1 << 20; /* bytes in the ring above which calls 
 volatile const u64 cookie;		 /* marks the recorder's own call, see calibrate */
 
 /* State that the loader reads. */
-u32 pending = 1;   /* the target has not been met yet */
-u32 level;	   /* depth of the recorder's PID namespace */
+s32 target;	   /* process to be followed from the SIGCONT on that starts it */
+u32 level = ~0U;   /* depth of the recorder's PID namespace */
 s32 live;	   /* tasks that are followed now */
 u32 unfollowed;	   /* tasks that did not fit into the table */
 u64 direct;	   /* where the kernel maps all memory, 0: not known */
@@ -73,6 +71,14 @@ struct {
 	__type(value, u64);
 } signatures SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TASKS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, s32);
+	__type(value, struct running);
+} found SEC(".maps");
+
 /* By thread id, in the recorder's PID namespace. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -110,6 +116,7 @@ struct scratch {
 	u32 left;
 	u32 gen;
 	u32 skip;
+	u32 ticks, full;
 	struct call row;
 	struct place place;
 	u8 tmp[128];
@@ -166,10 +173,12 @@ static inline void release(u32 slot)
 }
 
 /* The last MiB of the ring is kept for what calls are not: their end of life
- * must not be lost in a storm. */
-static inline bool storm(void)
+ * must not be lost in a storm. Small records look now and then only. */
+static inline bool storm(struct scratch *s)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_limit;
+	if (s->off > 1024 || !(s->ticks++ & 7))
+		s->full = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_limit;
+	return s->full;
 }
 
 /* Puts the record in the buffer, with a body of so many bytes, into the ring. */
@@ -192,7 +201,7 @@ static inline void part(struct scratch *s)
 
 	if (s->off <= BODY)
 		return;
-	if (storm() || !put(s, RECORD_PART, 0)) {
+	if (storm(s) || !put(s, RECORD_PART, 0)) {
 		s->off = BODY;
 		s->lost++;
 		s->lost_bytes += size;
