@@ -25,7 +25,7 @@ import (
 const (
 	// Version is the format version that is written, and the newest that is
 	// read. It grows only when an older reader would misread the file.
-	Version = 1
+	Version = 2
 	// Magic opens the data of each custom block, behind the enterprise number:
 	// 32473 is free for everybody's examples.
 	Magic = "culprit\n"

@@ -311,9 +311,10 @@ func (c *Case) unpackTorn(yield func(event.Event, error) bool) {
 	c.mu.Lock()
 	c.tornLost = c.torn.Count - n
 	c.mu.Unlock()
+	var dec event.Decoder
 	for range n {
 		var e event.Event
-		if e, raw, err = event.Decode(raw); err != nil || !yield(e, nil) {
+		if e, raw, err = dec.Decode(raw); err != nil || !yield(e, nil) {
 			return
 		}
 	}
@@ -393,9 +394,10 @@ func (c *Case) unpack(dec *zstd.Decoder, h found, yield func(event.Event, error)
 		return damage(fmt.Sprintf("batch unpacks to %d bytes, should be %d", len(raw), h.RawSize), nil)
 	}
 	n := uint32(0)
+	var events event.Decoder
 	for len(raw) > 0 {
 		var e event.Event
-		e, raw, err = event.Decode(raw)
+		e, raw, err = events.Decode(raw)
 		n++
 		if err != nil {
 			if !damage(fmt.Sprintf("event %d of the batch", n), err) {

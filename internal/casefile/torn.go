@@ -72,8 +72,9 @@ func (t *torn) events() (raw []byte, n uint32, err error) {
 	var buf bytes.Buffer
 	_, _ = buf.ReadFrom(io.LimitReader(dec, int64(t.RawSize))) // its error is where the file ends
 	rest := buf.Bytes()
+	var events event.Decoder
 	for n < t.Count && len(rest) > 0 {
-		_, next, err := event.Decode(rest)
+		_, next, err := events.Decode(rest)
 		if err != nil {
 			break
 		}

@@ -45,6 +45,7 @@ type Writer struct {
 	mu      sync.Mutex
 	room    sync.Cond // signalled when a batch was taken or the writer closed
 	cur     pending
+	calls   event.Encoder // of cur
 	full    []pending
 	spare   [][]byte
 	next    uint64     // number of the next event
@@ -237,11 +238,13 @@ func (w *Writer) Put(e event.Event) {
 func (w *Writer) append(e event.Event) {
 	before := len(w.cur.buf)
 	if before == 0 {
+		w.calls.Reset()
 		w.cur.first = w.next
 	}
-	w.cur.buf = event.Append(w.cur.buf, e)
+	w.cur.buf = w.calls.Append(w.cur.buf, e)
 	if len(w.cur.buf)-before > MaxEvent {
 		w.cur.buf = w.cur.buf[:before]
+		w.calls.Reset()
 		w.lost.TooBig++
 		return
 	}

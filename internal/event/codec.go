@@ -47,7 +47,7 @@ func Decode(b []byte) (e Event, rest []byte, err error) {
 	e.Time = Time(c.int())
 	e.PID = int32(c.uint())
 	e.TID = int32(c.uint())
-	if kind > 0xffff {
+	if kind == repeatKind || kind > 0xffff {
 		return e, rest, fmt.Errorf("%w: kind %d", ErrDamaged, kind)
 	}
 	if e.Body = Kind(kind).New(); e.Body == nil {

@@ -42,14 +42,18 @@ func (s *Syscall) append(b []byte) []byte {
 	}
 	b = binary.AppendVarint(b, s.Ret)
 	b = binary.AppendVarint(b, s.Dur)
-	b = binary.AppendUvarint(b, uint64(len(s.Mem)))
-	for i := range s.Mem {
-		m := &s.Mem[i]
+	return binary.AppendUvarint(appendMem(b, s.Mem), uint64(s.Stack))
+}
+
+func appendMem(b []byte, mem []Mem) []byte {
+	b = binary.AppendUvarint(b, uint64(len(mem)))
+	for i := range mem {
+		m := &mem[i]
 		b = binary.AppendUvarint(b, uint64(m.At))
 		b = binary.AppendUvarint(b, m.Addr)
 		b = appendBytes(b, m.Data)
 	}
-	return binary.AppendUvarint(b, uint64(s.Stack))
+	return b
 }
 
 func (s *Syscall) decode(c *cursor) {
@@ -61,17 +65,23 @@ func (s *Syscall) decode(c *cursor) {
 	}
 	s.Ret = c.int()
 	s.Dur = c.int()
+	s.Mem = c.mem()
+	s.Stack = uint32(c.uint())
+}
+
+func (c *cursor) mem() []Mem {
 	n := c.count()
-	if n > 0 {
-		s.Mem = make([]Mem, 0, min(n, 64))
+	if n == 0 {
+		return nil
 	}
+	mem := make([]Mem, 0, min(n, 64))
 	for range n {
 		if !c.more() {
-			return
+			break
 		}
-		s.Mem = append(s.Mem, Mem{At: Phase(c.uint()), Addr: c.uint(), Data: c.bytes()})
+		mem = append(mem, Mem{At: Phase(c.uint()), Addr: c.uint(), Data: c.bytes()})
 	}
-	s.Stack = uint32(c.uint())
+	return mem
 }
 
 func (f *Fork) append(b []byte) []byte {

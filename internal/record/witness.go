@@ -24,6 +24,7 @@ import (
 type witness struct {
 	sink lens.Sink
 	calls
+	made   [1024]bool                             // numbers of socket and bind, on any architecture
 	stacks func(pid int32) map[int32]*event.Stack // of programs that are interpreted
 
 	mu     sync.Mutex
@@ -86,6 +87,13 @@ func newWitness(s lens.Sink, stacks func(pid int32) map[int32]*event.Stack) *wit
 			w.opens[a][nr] = nr != ^uint32(0)
 		}
 	}
+	for _, m := range []map[event.Arch]uint32{w.socket, w.bind} {
+		for _, nr := range m {
+			if int(nr) < len(w.made) {
+				w.made[nr] = true
+			}
+		}
+	}
 	w.ooms = oomKills()
 	return w
 }
@@ -96,7 +104,9 @@ func (w *witness) Put(e event.Event) {
 	switch body := e.Body.(type) {
 	case *event.Syscall:
 		if body.Ret >= 0 {
-			w.succeeded(e.PID, body)
+			if int(body.NR) < len(w.made) && w.made[body.NR] {
+				w.succeeded(e.PID, body)
+			}
 		} else if body.Flags&(event.Unfinished|event.Injected) == 0 {
 			w.failed(e, body)
 		}

@@ -53,8 +53,9 @@ func (r *Recorder) lossOf(s *stream) {
 // forget says that a number stands for nothing any more. What the kernel said
 // is kept: it says it again only if it differs.
 func (p *process) forget(fd int32) {
-	if d := p.fds[fd]; d != nil {
+	if d := p.fds[fd]; d != nil && d.announced {
 		d.announced = false
+		p.closed++
 	}
 }
 
@@ -122,6 +123,9 @@ func (r *Recorder) described(t *task, h *head, c *cursor) {
 			return
 		}
 	}
+	if old != nil && !old.announced {
+		t.proc.closed--
+	}
 	t.proc.fds[fd] = &d
 	r.announce(t, event.Time(h.time), fd, &d)
 }
@@ -143,8 +147,11 @@ func bytesOf(s string) []byte {
 // kept.
 func (r *Recorder) transfer(t *task, h *head, s *event.Syscall, f facts, mode, ino, kept uint32) {
 	fd := int32(s.Args[f.fd])
-	if d := t.proc.fds[fd]; d != nil && !d.announced {
-		r.announce(t, event.Time(h.time), fd, d)
+	if t.proc.closed > 0 {
+		if d := t.proc.fds[fd]; d != nil && !d.announced {
+			t.proc.closed--
+			r.announce(t, event.Time(h.time), fd, d)
+		}
 	}
 	if mode&unix.S_IFMT != unix.S_IFSOCK || s.Ret <= 0 {
 		return

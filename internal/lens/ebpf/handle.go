@@ -32,10 +32,11 @@ type task struct {
 
 // process is one thread group.
 type process struct {
-	pid   int32
-	tasks int
-	fds   map[int32]*descriptor
-	notes uint32
+	pid    int32
+	tasks  int
+	fds    map[int32]*descriptor
+	closed int // of fds, those that are not announced
+	notes  uint32
 	// The leader's end counts when the last thread is gone.
 	ended  bool
 	status uint32
@@ -341,7 +342,7 @@ func (r *Recorder) exec(t *task, h *head, c *cursor) {
 		}
 		p.ended = false
 	}
-	p.fds = map[int32]*descriptor{}
+	p.fds, p.closed = map[int32]*descriptor{}, 0
 	p.notes = 0
 	t.reset(h.seq)
 	r.put(t, event.Time(h.time), x)
