@@ -39,7 +39,7 @@ var commands = map[string]shown{
 	"culprit run -- python3 upload.py report.csv":                                                           {status: 2, want: `(?s)can't open file.*culprit: .*upload\.py`},
 	"culprit run -- CMD...":                                  {run: `culprit run -- sh -c 'echo ran'`, want: `(?s)ran.*case saved`},
 	"culprit explain CASE":                                   {run: `culprit explain demo.pcapng`, want: `413`},
-	"culprit show CASE":                                      {run: `culprit show demo.pcapng | tail -50`, want: `EPIPE`},
+	"culprit show CASE [FILTER]":                             {run: `culprit show demo.pcapng "syscall.error == EPIPE"`, want: `EPIPE`},
 	"culprit follow CASE [N]":                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
 	"culprit strace [OPTIONS] CMD...":                        {run: `culprit strace -e trace=openat cat /dev/null`, want: `openat\(AT_FDCWD, "/dev/null", O_RDONLY\) = 3`},
 	"culprit debug events --thin CASE":                       {run: `culprit debug events --thin demo.pcapng | head -1`, want: `"kind":"header"`},
