@@ -12,41 +12,53 @@ import (
 	"culprit/internal/wireshark"
 )
 
-// diagnosis is an opened case with what was worked out from it.
+// diagnosis is an opened case or capture with what was worked out from it.
 type diagnosis struct {
-	c      *casefile.Case
+	c      source
 	t      *timeline.Timeline
 	result explain.Result
 }
 
-// openTimeline opens a case and works out its timeline. What is lacking goes to
-// standard error.
-func openTimeline(path string) (*casefile.Case, *timeline.Timeline, error) {
+// openTimeline opens a case, or a capture with its key logs, and works out its
+// timeline. What is lacking goes to standard error.
+func openTimeline(path string, keyLogs ...string) (source, *timeline.Timeline, error) {
 	c, err := casefile.Open(path)
-	if err != nil {
-		return nil, nil, err
+	s := source{Case: c}
+	var t *timeline.Timeline
+	switch {
+	case notACase(err):
+		var e error
+		if s, t, e = captureTimeline(path, keyLogs); e != nil {
+			return source{}, nil, either(err, e)
+		}
+	case err != nil:
+		return source{}, nil, err
+	default:
+		t, err = timeline.Build(c.Events())
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	t, err := timeline.Build(c.Events())
-	for _, l := range c.Lacks() {
+	for _, l := range s.Lacks() {
 		fmt.Fprintf(os.Stderr, "culprit: %s: %s\n", path, l)
 	}
-	if err != nil {
-		return c, nil, fmt.Errorf("%s: %w", path, err)
+	if t == nil {
+		return s, nil, err
 	}
-	return c, t, nil
+	return s, t, nil
 }
 
 // whole is the exit of a command that has shown a case: status 1, and nothing
 // more to say, when the case lacks something.
-func whole(c *casefile.Case) error {
-	if len(c.Lacks()) > 0 {
+func whole(s source) error {
+	if len(s.Lacks()) > 0 {
 		return &exitError{code: 1}
 	}
 	return nil
 }
 
-func diagnose(path string) (*diagnosis, error) {
-	c, t, err := openTimeline(path)
+func diagnose(path string, keyLogs ...string) (*diagnosis, error) {
+	c, t, err := openTimeline(path, keyLogs...)
 	if err != nil {
 		return nil, err
 	}

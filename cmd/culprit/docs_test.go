@@ -37,10 +37,15 @@ var commands = map[string]shown{
 
 	"culprit run -- upload-demo upload demo.cast        (to a server on loopback that takes 5 MiB at most)": {as: "is what culprit demo prints"},
 	"culprit run -- python3 upload.py report.csv":                                                           {status: 2, want: `(?s)can't open file.*culprit: .*upload\.py`},
-	"culprit run -- CMD...":                                  {run: `culprit run -- sh -c 'echo ran'`, want: `(?s)ran.*case saved`},
-	"culprit explain CASE":                                   {run: `culprit explain demo.pcapng`, want: `413`},
-	"culprit show CASE [FILTER]":                             {run: `culprit show demo.pcapng "syscall.error == EPIPE"`, want: `EPIPE`},
-	"culprit follow CASE [N]":                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
+	"culprit run -- CMD...":                                           {run: `culprit run -- sh -c 'echo ran'`, want: `(?s)ran.*case saved`},
+	`culprit explain CASE\|CAPTURE`:                                   {run: `culprit explain demo.pcapng`, want: `413`},
+	"culprit show CASE":                                               {run: `culprit show demo.pcapng | tail -50`, want: `EPIPE`},
+	`culprit follow CASE\|CAPTURE [N]`:                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
+	"culprit explain --keylog keys.txt capture.pcap":                  {run: capture + `culprit explain --keylog keys.txt capture.pcap`, want: `certificate_required`},
+	"culprit show --keylog keys.txt capture.pcap 'tls.alert_message'": {run: capture + `culprit show --keylog keys.txt capture.pcap 'tls.alert_message'`, want: `certificate_required`},
+	"culprit follow --keylog keys.txt capture.pcap 0":                 {run: capture + `culprit follow --keylog keys.txt capture.pcap`, want: `TLS 1.3`},
+	"culprit follow --as http --direction server --keylog keys.txt capture.pcap 0": {
+		run: `culprit follow --as http --direction server "$ROOT/internal/wire/testdata/http1-expect-100-continue.pcap" 0`, want: `HTTP/1.1 413`},
 	"culprit strace [OPTIONS] CMD...":                        {run: `culprit strace -e trace=openat cat /dev/null`, want: `openat\(AT_FDCWD, "/dev/null", O_RDONLY\) = 3`},
 	"culprit debug events --thin CASE":                       {run: `culprit debug events --thin demo.pcapng | head -1`, want: `"kind":"header"`},
 	"culprit COMMAND --help":                                 {run: `for c in run explain show follow demo doctor; do culprit $c --help || exit; done`, want: `Exit status`},
@@ -48,6 +53,10 @@ var commands = map[string]shown{
 	"tshark -r demo.pcapng -Y 'http.response.code == 413'":   {needs: "tshark", want: `HTTP/1.1 413 Request Entity Too Large`},
 	"tshark -r demo.pcapng -Y 'systemd_journal.errno == 32'": {needs: "tshark", want: `EPIPE`},
 }
+
+// capture puts a capture and its keys where README.md has them.
+const capture = `cp "$ROOT/internal/wire/testdata/tls13-mtls-missing-cert.pcap" capture.pcap &&
+cp "$ROOT/internal/wire/testdata/tls13-mtls-missing-cert.keys" keys.txt && `
 
 var (
 	fence    = regexp.MustCompile("^```(\\w*)$")

@@ -9,17 +9,22 @@ import (
 
 func explainCommand() *cobra.Command {
 	var asJSON, brief bool
+	var keyLogs []string
 	color := colorMode("auto")
 	c := &cobra.Command{
-		Use:   "explain CASE",
-		Short: "explain a recorded case again, in full",
+		Use:   "explain CASE|CAPTURE",
+		Short: "explain a recorded case again, in full; or a capture of packets",
 		Long: `Works out the diagnosis of a case anew and prints it with all its evidence, the
 chain from the symptom to the cause, and the other candidates.
 
-Exit status: 0, or 1 when the case can't be read to its end.`,
-		Args: exactly(1, "one case"),
+A capture (pcap or pcapng, also compressed by gzip or zstd) is explained from its
+conversations alone; --keylog names the files with its TLS keys, those inside it
+count too.
+
+Exit status: 0, or 1 when the file can't be read to its end.`,
+		Args: exactly(1, "one case or capture"),
 		RunE: func(c *cobra.Command, args []string) error {
-			d, err := diagnose(args[0])
+			d, err := diagnose(args[0], keyLogs...)
 			if err != nil {
 				return err
 			}
@@ -34,6 +39,12 @@ Exit status: 0, or 1 when the case can't be read to its end.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	c.Flags().BoolVar(&brief, "brief", false, "print what `culprit run` printed")
+	keyLogFlag(c, &keyLogs)
 	c.Flags().Var(&color, "color", "colour the text: auto, always or never")
 	return c
+}
+
+// keyLogFlag adds --keylog to a command that reads captures.
+func keyLogFlag(c *cobra.Command, paths *[]string) {
+	c.Flags().StringArrayVar(paths, "keylog", nil, "file of TLS keys in the format of SSLKEYLOGFILE, for a capture; may be given more than once")
 }

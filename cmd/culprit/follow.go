@@ -3,68 +3,120 @@ package main
 import (
 	"bufio"
 	"cmp"
-	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"culprit/internal/casefile"
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/tcp"
 	"culprit/internal/timeline"
+	"culprit/internal/wire"
+)
+
+// followOptions are the flags of `culprit follow`.
+type followOptions struct {
+	layer     string // "", tls, http, tcp, udp
+	form      string // text, hex, raw, yaml
+	direction string // client, server, both
+	keyLogs   []string
+}
+
+// The values of the flags, as their help has them.
+var (
+	followLayers     = []string{"tls", "http", "tcp", "udp"}
+	followForms      = []string{"text", "hex", "raw", "yaml"}
+	followDirections = []string{"client", "server", "both"}
 )
 
 func followCommand() *cobra.Command {
-	form := "text"
+	var o followOptions
 	c := &cobra.Command{
-		Use:   "follow CASE [N]",
-		Short: "print one conversation, decrypted; without N, list them",
-		Long: `Prints what was said on connection N in the order in which the program sent and
-received it: decrypted where the keys are known, else as it went over the wire.
-Without N it lists the connections.
+		Use:   "follow CASE|CAPTURE [STREAM]",
+		Short: "print one conversation, decrypted; without STREAM, list them",
+		Long: `Prints what was said on a connection, in order: decrypted where the keys are
+known, else as it went over the wire. Without STREAM it lists the conversations.
 
-Exit status: 0, or 1 when the case can't be read to its end or has no such
-connection.`,
+The streams of a capture have Wireshark's numbers (tcp.stream, udp.stream), those of
+a case its own. --as chooses what to show: what TLS carried, HTTP messages with
+their bodies decoded, the bytes of the TCP stream, or the datagrams of a UDP flow.
+
+Exit status: 0, or 1 when the file can't be read to its end or has no such stream.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usagef("`culprit follow` wants a case, and perhaps the number of a connection")
+				return usagef("`culprit follow` wants a case or capture, and perhaps the number of a stream")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if form != "text" && form != "hex" && form != "raw" {
-				return usagef("--as %q: it is text, hex or raw", form)
-			}
-			n := 0
-			if len(args) == 2 {
-				var err error
-				if n, err = strconv.Atoi(args[1]); err != nil {
-					return usagef("%q is no number of a connection: `culprit follow %s` lists them", args[1], args[0])
-				}
-			}
-			cf, t, err := openTimeline(args[0])
-			if err != nil {
+			if err := o.check(); err != nil {
 				return err
 			}
-			defer cf.Close()
-			w := bufio.NewWriterSize(os.Stdout, 64<<10)
-			defer w.Flush()
-			if len(args) == 1 {
-				return cmp.Or(list(w, t), whole(cf))
-			}
-			for _, conn := range t.Conns {
-				if conn.ID == n {
-					return cmp.Or(follow(w, conn, form), whole(cf))
+			n := -1
+			if len(args) == 2 {
+				var err error
+				if n, err = strconv.Atoi(args[1]); err != nil || n < 0 {
+					return usagef("%q is no number of a stream: `culprit follow %s` lists them", args[1], args[0])
 				}
 			}
-			return fmt.Errorf("%s has no connection %d: it has %d (`culprit follow %s` lists them)", args[0], n, len(t.Conns), args[0])
+			w := bufio.NewWriterSize(os.Stdout, 64<<10)
+			defer w.Flush()
+			return o.run(w, args[0], n)
 		},
 	}
-	c.Flags().StringVar(&form, "as", "text", "form of the bytes: text, hex or raw")
+	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, tcp or udp (by itself the innermost plaintext)")
+	c.Flags().StringVar(&o.form, "show", "text", "form of the bytes: text, hex, raw or yaml")
+	c.Flags().StringVar(&o.direction, "direction", "both", "whose bytes: client, server or both")
+	keyLogFlag(c, &o.keyLogs)
 	return c
 }
 
-func list(w *bufio.Writer, t *timeline.Timeline) error {
+func (o *followOptions) check() error {
+	for _, f := range []struct {
+		flag, value string
+		allowed     []string
+	}{{"as", cmp.Or(o.layer, "tls"), followLayers}, {"show", o.form, followForms}, {"direction", o.direction, followDirections}} {
+		if !slices.Contains(f.allowed, f.value) {
+			return usagef("--%s %q: it is one of %s", f.flag, f.value, strings.Join(f.allowed, ", "))
+		}
+	}
+	return nil
+}
+
+func (o *followOptions) run(w *bufio.Writer, path string, n int) error {
+	c, err := casefile.Open(path)
+	if err == nil {
+		err = c.Close()
+	} else if notACase(err) && n >= 0 {
+		return either(err, o.capture(w, path, n))
+	}
+	if err != nil && !notACase(err) {
+		return err
+	}
+	s, t, err := openTimeline(path, o.keyLogs...)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if n < 0 {
+		return cmp.Or(listStreams(w, t), whole(s))
+	}
+	for _, conn := range t.Conns {
+		if conn.ID == n {
+			return cmp.Or(o.recorded(w, conn), whole(s))
+		}
+	}
+	return fmt.Errorf("%s has no connection %d: it has %d (`culprit follow %s` lists them)", path, n, len(t.Conns), path)
+}
+
+func listStreams(w *bufio.Writer, t *timeline.Timeline) error {
 	for _, c := range t.Conns {
 		how := c.Plain
 		if c.TLS != nil {
@@ -74,8 +126,11 @@ func list(w *bufio.Writer, t *timeline.Timeline) error {
 			}
 		}
 		state := ""
-		if c.Errno != 0 {
+		switch {
+		case c.Errno != 0:
 			state = c.Errno.Name()
+		case c.Packets != nil && c.Packets.Reset:
+			state = "RST from the " + side(c.Packets.ResetBy)
 		}
 		fmt.Fprintf(w, "%3d  %-40s %10d sent %10d received  %s %s\n", c.ID, c.Peer(), c.Sent, c.Received, how, state)
 		for _, x := range c.HTTP {
@@ -88,49 +143,164 @@ func list(w *bufio.Writer, t *timeline.Timeline) error {
 			}
 		}
 	}
+	for _, s := range t.Flows {
+		fmt.Fprintf(w, "udp %d  %v to %v  %d sent %d received  %s\n", s.ID, s.UDP.From, s.UDP.To, s.UDP.Bytes[0], s.UDP.Bytes[1], s.Session().Proto())
+	}
 	return nil
 }
 
-func follow(w *bufio.Writer, c *timeline.Conn, form string) error {
-	dir := dissect.Dir(2)
-	for _, s := range c.Plaintext() {
-		if form == "raw" {
-			w.Write(s.Data)
-			continue
+// side names who sent bytes of a direction.
+func side(d dissect.Dir) string {
+	if d == dissect.ToServer {
+		return "client"
+	}
+	return "server"
+}
+
+// recorded prints a conversation of a case.
+func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
+	segments := c.Plaintext()
+	switch o.layer {
+	case "tcp":
+		segments = c.Segments
+	case "tls":
+		if c.TLS == nil {
+			return fmt.Errorf("connection %d does not speak TLS", c.ID)
 		}
-		if s.Dir != dir || s.Unread {
-			dir = s.Dir
-			note := ""
-			if s.Unread {
-				note = " (never read by the program)"
+	case "udp":
+		return errors.New("--as udp is for captures: a case has connections")
+	case "http":
+		f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
+		for _, x := range c.HTTP {
+			for _, m := range []*http.Message{x.Request, x.Response} {
+				if m != nil {
+					f.message(m)
+				}
 			}
-			mark := ">>> to "
-			if dir == dissect.ToClient {
-				mark = "<<< from "
-			}
-			fmt.Fprintf(w, "\n%s%s%s\n", mark, c.Peer(), note)
 		}
-		if form == "hex" {
-			w.WriteString(hex.Dump(s.Data))
-		} else {
-			w.Write(printable(s.Data))
-		}
+		return f.end()
+	}
+	f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
+	for i := range segments {
+		s := &segments[i]
+		f.piece(piece{Time: s.Time, Dir: s.Dir, Data: s.Data, Unread: s.Unread})
 		if s.Gap > 0 {
-			fmt.Fprintf(w, "\n[%d bytes are not in the recording]\n", s.Gap)
+			f.piece(piece{Time: s.Time, Dir: s.Dir, Gap: s.Gap})
 		}
 	}
-	w.WriteByte('\n')
-	return nil
+	return f.end()
 }
 
-// printable replaces what would play tricks on a terminal.
-func printable(b []byte) []byte {
-	out := make([]byte, len(b))
-	for i, c := range b {
-		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
-			c = '.'
-		}
-		out[i] = c
+// followBody is how much of an HTTP body is shown.
+const followBody = 16 << 20
+
+// capture prints a stream of a capture as the walk comes by.
+func (o *followOptions) capture(w *bufio.Writer, path string, n int) error {
+	proto := uint8(tcp.ProtoTCP)
+	if o.layer == "udp" {
+		proto = tcp.ProtoUDP
 	}
-	return out
+	f := follower{o: o, w: w}
+	options := wire.Options{
+		Body: -1,
+		Data: f.data,
+		Want: func(s *wire.Stream) bool { return s.ID == n && s.Proto == proto },
+	}
+	if o.layer == "http" {
+		options.Body, options.Data = followBody, nil
+	}
+	p, err := openCapture(path, o.keyLogs, options)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for {
+		x, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if s := x.Stream; s != nil && s.ID == n && s.Proto == proto {
+			f.begin(s)
+			f.take(x.Events)
+		}
+	}
+	if f.p == nil {
+		return fmt.Errorf("%s has no such stream: `culprit follow %s` lists them", path, path)
+	}
+	f.take(p.Rest())
+	f.settle(true)
+	if p.Torn != "" {
+		fmt.Fprintf(os.Stderr, "culprit: %s: the capture ends too early: %s\n", path, p.Torn)
+		return cmp.Or(f.p.end(), error(&exitError{code: 1}))
+	}
+	return f.p.end()
+}
+
+// follower prints the pieces of one stream of a capture.
+type follower struct {
+	o    *followOptions
+	w    *bufio.Writer
+	p    *followPrinter
+	wait []waiting // pieces of which it is not known yet whether a layer opens them
+}
+
+type waiting struct {
+	piece
+	depth   int
+	session *wire.Session
+}
+
+func (f *follower) begin(s *wire.Stream) {
+	if f.p == nil {
+		client, server := s.Ends()
+		f.p = f.o.printer(f.w, server.String(), client.String(), server.String())
+	}
+}
+
+func (f *follower) data(e *wire.Event) {
+	f.begin(e.Stream)
+	x := piece{Time: e.Time, Dir: e.Dir, Data: e.Data, Gap: e.Gap, Packet: e.LastRef}
+	switch {
+	case e.Session == nil: // a body: its bytes have come by already
+	case f.o.layer == "":
+		x.Data = slices.Clone(x.Data)
+		f.wait = append(f.wait, waiting{x, e.Depth, e.Session})
+	case f.o.layer == "tls" && e.Proto == "tls", f.o.layer != "tls" && e.Depth == 0:
+		f.p.piece(x)
+	}
+}
+
+// maxWaiting bounds the pieces whose protocol is not known.
+const maxWaiting = 1 << 12
+
+// take goes on after a packet.
+func (f *follower) take(events []wire.Event) {
+	if f.o.layer == "http" {
+		for i := range events {
+			if m, ok := events[i].Msg.(*http.Message); ok {
+				f.p.message(m)
+			}
+		}
+	}
+	f.settle(len(f.wait) > maxWaiting)
+}
+
+// settle prints those pieces that no layer opened: of bytes that TLS or a tunnel
+// carries, what came out of them stands for them.
+func (f *follower) settle(all bool) {
+	for i := range f.wait {
+		x := &f.wait[i]
+		if !all && !x.session.Known() {
+			f.wait = f.wait[i:]
+			return
+		}
+		opened := i+1 < len(f.wait) && f.wait[i+1].depth > x.depth
+		if !opened && x.session.Proto() != "tls" && x.session.Proto() != "sslv2" {
+			f.p.piece(x.piece)
+		}
+	}
+	f.wait = f.wait[:0]
 }

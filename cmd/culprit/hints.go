@@ -21,7 +21,7 @@ func hints(err error) []string {
 		}
 		out = append(out, "`culprit doctor` shows what this machine allows")
 	case errors.Is(err, casefile.ErrNotACase):
-		out = append(out, "a case is what `culprit run` saves; `culprit run -o FILE -- CMD` chooses its name")
+		out = append(out, "a case is what `culprit run` saves; `culprit run -o FILE -- CMD` chooses its name", "a capture is pcap or pcapng, also compressed by gzip or zstd")
 	case errors.Is(err, casefile.ErrNewer):
 		out = append(out, "open it with a newer culprit")
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):

@@ -66,6 +66,11 @@ func setup(e *testscript.Env) error {
 	e.Setenv("PATH", bin+":"+searchPath)
 	e.Setenv("LC_ALL", "C.UTF-8")
 	e.Setenv("VERSION", version)
+	captures, err := filepath.Abs("../../internal/wire/testdata")
+	if err != nil {
+		return err
+	}
+	e.Setenv("CAPTURES", captures)
 	e.Values["t"] = e.T()
 	return nil
 }

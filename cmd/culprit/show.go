@@ -23,14 +23,15 @@ type showOptions struct {
 	listFields, summary            bool
 	typ, stats, objects            string
 	fields, columns                []string
+	keyLogs                        []string
 	pid                            int32
 }
 
 func showCommand() *cobra.Command {
 	o := &showOptions{}
 	c := &cobra.Command{
-		Use:   "show CASE [FILTER]",
-		Short: "print the timeline of a case: calls, signals, exceptions, messages",
+		Use:   "show CASE|CAPTURE [FILTER]",
+		Short: "print the timeline of a case or capture: calls, signals, exceptions, messages",
 		Long: `Prints what the three lenses saw in one order of time, or the rows of it that a
 filter lets through. Times count seconds from the start of the run.
 
@@ -53,6 +54,7 @@ wrong.`,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
 	f := c.Flags()
+	keyLogFlag(c, &o.keyLogs)
 	f.BoolVar(&o.json, "json", false, "print JSON lines, the arguments of calls named and typed")
 	f.BoolVar(&o.frames, "frames", false, "with each exception its frames, innermost first, and their variables")
 	f.BoolVar(&o.failed, "failed", false, "only what failed: calls with an error, exceptions, signals, error answers")
@@ -83,18 +85,30 @@ func (o *showOptions) run(c *cobra.Command, args []string) error {
 		return &exitError{2, err}
 	}
 	cf, err := casefile.Open(args[0])
-	if err != nil {
+	src := source{Case: cf}
+	var list show.Rows
+	switch {
+	case notACase(err):
+		var t *timeline.Timeline
+		var e error
+		if src, t, e = captureTimeline(args[0], o.keyLogs); e != nil {
+			return either(err, e)
+		}
+		list = only(rows.All(t), func(r *rows.Row) bool { return (!o.failed || r.Failed()) && p.Match(r) })
+		err = nil
+	case err != nil:
 		return err
+	default:
+		list, err = o.rows(cf, p, columns)
 	}
-	defer cf.Close()
-	list, err := o.rows(cf, p, columns)
+	defer src.Close()
 	if err == nil {
 		err = o.write(w, list, columns)
 	}
-	for _, l := range cf.Lacks() {
+	for _, l := range src.Lacks() {
 		fmt.Fprintf(os.Stderr, "culprit: %s: %s\n", args[0], l)
 	}
-	return errors.Join(err, w.Flush(), whole(cf))
+	return errors.Join(err, w.Flush(), whole(src))
 }
 
 // check makes one thing of the flags that name a form.

@@ -116,8 +116,11 @@ type Result struct {
 	Findings []Finding // the other candidates, best first
 }
 
-// Explain diagnoses a run.
+// Explain diagnoses a run, or a capture.
 func Explain(t *timeline.Timeline) Result {
+	if t.Capture != nil {
+		return capture(t)
+	}
 	c := newCase(t)
 	if c.succeeded() {
 		return Result{Case: c, Verdict: okVerdict(c)}

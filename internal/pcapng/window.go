@@ -2,9 +2,13 @@ package pcapng
 
 import "io"
 
-// windowSize is how much is read at a time: large enough that system calls
-// don't count, small enough to stay in the processor's cache.
-const windowSize = 256 << 10
+// A window begins small, for small files, and grows to windowSize while there
+// is more: large enough that system calls don't count, small enough to stay in
+// the processor's cache.
+const (
+	windowStart = 16 << 10
+	windowSize  = 256 << 10
+)
 
 // window reads a file in large pieces and lends out slices of them, so that a
 // block is not copied. What it lends is valid until the next call of peek.
@@ -36,8 +40,8 @@ func (w *window) more(n int) {
 		w.to = copy(w.buf, w.buf[w.from:w.to])
 		w.from = 0
 	}
-	if w.to == len(w.buf) {
-		size := max(windowSize, 2*len(w.buf))
+	if len(w.buf) < windowSize || w.to == len(w.buf) {
+		size := max(windowStart, 2*len(w.buf))
 		if n > windowSize {
 			size = min(size, max(n, len(w.buf)+windowSize))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"culprit/internal/explain"
 	"culprit/internal/timeline"
+	"culprit/internal/wire"
 )
 
 // Coverage says what each lens saw and could not see.
@@ -53,6 +54,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	if blind != nil {
 		wire["blind"] = blind
 	}
+	if t.Capture != nil {
+		packets(wire, t.Capture)
+	}
 	for _, n := range t.Notes {
 		if m := by[n.Lens]; m != nil {
 			list, _ := m["notes"].([]string)
@@ -75,11 +79,36 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	return by
 }
 
+// packets says what of a capture was looked at.
+func packets(m map[string]any, c *wire.Stats) {
+	m["source"], m["packets"], m["bytes"] = "packets", c.Packets, c.Bytes
+	for why, n := range c.Undecoded {
+		list, _ := m["passed_over"].(map[string]int)
+		if list == nil {
+			list = map[string]int{}
+			m["passed_over"] = list
+		}
+		list[why] = n
+	}
+	if c.Torn != "" {
+		m["torn"] = c.Torn
+	}
+	if c.Damaged > 0 {
+		m["damaged_blocks"] = c.Damaged
+	}
+}
+
 // Caveats are the gaps of the recording that bear on the verdict, for people.
 func Caveats(t *timeline.Timeline) []string {
 	var out []string
-	if t.End == nil {
+	switch c := t.Capture; {
+	case c == nil && t.End == nil:
 		out = append(out, "the recording was cut off: what came after is not known")
+	case c != nil && c.Torn != "":
+		out = append(out, "the capture could not be read to its end: "+c.Torn)
+	}
+	if t.Capture != nil && strangers(t) {
+		out = append(out, fmt.Sprintf("the keys do not match: of %d secrets in the key log none is of a connection in this capture", t.KeyLog.Lines))
 	}
 	for _, n := range t.Notes {
 		if n.Lens == "kernel" && !slices.Contains(out, n.Text) {
@@ -98,6 +127,14 @@ func Caveats(t *timeline.Timeline) []string {
 		out = append(out[:4], fmt.Sprintf("%d more, in the coverage of the report", len(out)-4))
 	}
 	return out
+}
+
+// strangers reports whether there are secrets and TLS connections, but no
+// connection has its secrets.
+func strangers(t *timeline.Timeline) bool {
+	known := func(c *timeline.Conn) bool { return c.TLS != nil && c.TLS.HaveKey }
+	return t.KeyLog.Lines > 0 && slices.ContainsFunc(t.Conns, func(c *timeline.Conn) bool { return c.TLS != nil && c.TLS.NoKeys != "" }) &&
+		!slices.ContainsFunc(t.Conns, known)
 }
 
 // Who names the two ends: the peer of the finding's connection with what is

@@ -69,6 +69,9 @@ func New(r explain.Result, casePath string) JSON {
 		Schema: Schema, Command: t.Header.Command, Exit: ExitOf(t), Case: casePath,
 		Verdict: finding(t, r.Verdict), Findings: []Finding{}, Coverage: Coverage(t),
 	}
+	if out.Command == nil { // of a capture
+		out.Command = []string{}
+	}
 	for _, f := range r.Findings {
 		out.Findings = append(out.Findings, finding(t, f))
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"culprit/internal/filter"
+	"culprit/internal/timeline"
 )
 
 var frameFields = []Field{
@@ -28,16 +29,26 @@ func kindNames() []string {
 }
 
 var processFields = []Field{
-	text("process.cmdline", Linked, "the process's arguments with blanks between", func(r *Row) string { return strings.Join(r.Proc.Argv, " ") }),
-	text("process.exe", Linked, "path of its executable", func(r *Row) string { return r.Proc.Exe }),
-	text("process.name", Linked, "base name of its argument 0", func(r *Row) string { return r.Proc.Name() }),
+	text("process.cmdline", Linked, "the process's arguments with blanks between", func(r *Row) string { return strings.Join(r.proc().Argv, " ") }),
+	text("process.exe", Linked, "path of its executable", func(r *Row) string { return r.proc().Exe }),
+	text("process.name", Linked, "base name of its argument 0", func(r *Row) string { return r.proc().Name() }),
 	signed("process.parent", filter.Int, Linked, "process id of its parent within the run", func(r *Row) (int64, bool) {
-		if r.Proc.Parent == nil {
+		if r.proc().Parent == nil {
 			return 0, false
 		}
-		return int64(r.Proc.Parent.PID), true
+		return int64(r.proc().Parent.PID), true
 	}),
 	signed("process.pid", filter.Int, Envelope, "process id", func(r *Row) (int64, bool) { return int64(r.PID), true }),
-	text("process.script", Linked, "path of the script that an interpreter runs", func(r *Row) string { return r.Proc.Script() }),
+	text("process.script", Linked, "path of the script that an interpreter runs", func(r *Row) string { return r.proc().Script() }),
 	signed("process.tid", filter.Int, Envelope, "thread id", func(r *Row) (int64, bool) { return int64(r.TID), true }),
+}
+
+var nobody timeline.Process
+
+// proc is the row's process, an empty one where there is none.
+func (r *Row) proc() *timeline.Process {
+	if r.Proc == nil {
+		return &nobody
+	}
+	return r.Proc
 }

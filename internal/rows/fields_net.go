@@ -32,9 +32,12 @@ var netFields = []Field{
 	port("tcp.dstport", "destination port", sockStream, false),
 	ports("tcp.port", "source and destination port", sockStream),
 	port("tcp.srcport", "source port", sockStream, true),
-	number("tcp.stream", Linked, "number of the connection, from 0: one less than `culprit follow` counts", func(r *Row) (uint64, bool) {
-		if !transport(r, sockStream) {
+	number("tcp.stream", Linked, "number of the connection, from 0: in a case one less than `culprit follow` counts", func(r *Row) (uint64, bool) {
+		switch {
+		case !transport(r, sockStream):
 			return 0, false
+		case r.Conn.Packets != nil: // of a capture
+			return uint64(r.Conn.ID), true
 		}
 		return uint64(r.Conn.ID - 1), true
 	}),

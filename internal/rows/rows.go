@@ -64,7 +64,7 @@ type Row struct {
 	Time     event.Time
 	PID, TID int32
 	Number   int               // from 1; 0 when rows are streamed
-	Proc     *timeline.Process // nil when rows are streamed
+	Proc     *timeline.Process // nil when rows are streamed, and in a capture
 
 	Call      *timeline.Call
 	Exec      *timeline.Exec
@@ -176,7 +176,8 @@ func others(t *timeline.Timeline) []Row {
 	}
 	for _, c := range t.Conns {
 		add := func(at event.Time, r Row) {
-			r.Time, r.Conn, r.Proc, r.PID, r.TID = at, c, c.Proc, c.Proc.PID, c.Proc.PID
+			r.Time, r.Conn = at, c
+			r.of(c.Proc)
 			out = append(out, r)
 		}
 		if s := c.TLS; s != nil {
@@ -203,7 +204,8 @@ func others(t *timeline.Timeline) []Row {
 		}
 	}
 	for _, l := range t.Lookups {
-		r := Row{Kind: Query, Time: l.Time, Proc: l.Proc, PID: l.Proc.PID, TID: l.Proc.PID, Lookup: l}
+		r := Row{Kind: Query, Time: l.Time, Lookup: l}
+		r.of(l.Proc)
 		if l.Sent != nil && l.Sent.Desc != nil {
 			r.Conn = l.Sent.Desc.Conn
 		}
@@ -215,6 +217,13 @@ func others(t *timeline.Timeline) []Row {
 	}
 	slices.SortStableFunc(out, func(x, y Row) int { return cmp.Compare(x.Time, y.Time) })
 	return out
+}
+
+// of says whose row it is: nobody's when it is from a capture.
+func (r *Row) of(p *timeline.Process) {
+	if p != nil {
+		r.Proc, r.PID, r.TID = p, p.PID, p.PID
+	}
 }
 
 // outgoing reports whether the row's bytes go from the program to its peer, and

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/tcp"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 )
@@ -37,7 +38,8 @@ type Conn struct {
 	Unread         []byte     // what lay in the receive queue, never read by the program
 	EOF            event.Time // a read returned 0: the peer had closed; 0 when not seen
 
-	Segments []Segment
+	Packets  *tcp.Conn // of a capture: what its packets show; nil for a recorded one
+	Segments []Segment // of a recorded one
 	TLS      *TLS
 	HTTP     []*Exchange
 	Plain    string // protocol of the first bytes by their look: "http", "tls", "ssh", ...

@@ -74,12 +74,17 @@ func (b *builder) answer(c *Call, msg *dns.Message) {
 		if l.Proc != c.Proc || l.Answered || l.ID != msg.ID || !strings.EqualFold(l.Name, q.Name) || l.Type != q.Type.String() {
 			continue
 		}
-		l.Answered, l.AnsweredAt, l.Rcode, l.Error = true, c.Leave(), msg.Rcode.String(), nil
-		for _, r := range msg.Answers {
-			if r.Addr.IsValid() {
-				l.Addrs = append(l.Addrs, r.Addr)
-			}
-		}
+		l.answer(c.Leave(), msg)
 		return
+	}
+}
+
+// answer takes an answer to the question.
+func (l *Lookup) answer(at event.Time, m *dns.Message) {
+	l.Answered, l.AnsweredAt, l.Rcode, l.Error = true, at, m.Rcode.String(), nil
+	for _, r := range m.Answers {
+		if r.Addr.IsValid() {
+			l.Addrs = append(l.Addrs, r.Addr)
+		}
 	}
 }

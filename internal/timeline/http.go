@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
 	"culprit/internal/event"
 )
@@ -18,120 +17,6 @@ type Exchange struct {
 	Response *http.Message
 	URL      string // absolute, as far as it is known
 	Unread   bool   // the answer lay in the receive queue and the program never read it
-}
-
-// talk reads what was said on each byte stream.
-func (b *builder) talk() {
-	for _, c := range b.t.Conns {
-		if !c.Stream() || len(c.Segments) == 0 {
-			continue
-		}
-		c.Plain = sniff(c.Segments)
-		c.read(b, c.Segments, maxTunnels)
-	}
-}
-
-// maxTunnels is how many tunnels, one within the other, are read.
-const maxTunnels = 4
-
-// read feeds a conversation to the layers that it is made of. A proxy's tunnel
-// (CONNECT) is a conversation of its own within it; what the HTTP layer can make
-// nothing of comes out as one too, so that there is a limit.
-func (c *Conn) read(b *builder, segments []Segment, tunnels int) {
-	text := segments
-	proto := sniff(segments)
-	if proto == "tls" {
-		c.TLS = decrypt(&b.keys, segments)
-		text = c.TLS.Data
-		proto = sniff(text)
-		if c.TLS.NotTLS == "http" && proto == "" {
-			proto = "http"
-		}
-	}
-	if proto != "http" {
-		return
-	}
-	if tunnel := c.http(text, b.options.Body); len(tunnel) > 0 && c.TLS == nil && tunnels > 0 {
-		c.read(b, tunnel, tunnels-1)
-	}
-}
-
-// sniff names the protocol of a conversation by whichever side's first bytes
-// tell it.
-func sniff(segments []Segment) string {
-	var head [2][]byte
-	for _, s := range segments {
-		d := s.Dir & 1
-		if n := dissect.SniffLen - len(head[d]); n > 0 {
-			head[d] = append(head[d], s.Data[:min(n, len(s.Data))]...)
-		}
-	}
-	for _, d := range [2]dissect.Dir{dissect.ToServer, dissect.ToClient} {
-		if len(head[d]) == 0 {
-			continue
-		}
-		if p, _ := dissect.Sniff(d, head[d]); p != "" {
-			return p
-		}
-	}
-	return ""
-}
-
-// http reads requests and answers, keeping so many bytes of each body, and
-// returns what a tunnel carried.
-func (c *Conn) http(segments []Segment, body int) (tunnel []Segment) {
-	layer := http.New(http.Options{Body: body})
-	byNumber := map[int]*Exchange{}
-	exchange := func(n int) *Exchange {
-		x := byNumber[n]
-		if x == nil {
-			x = &Exchange{Conn: c}
-			if n >= 0 {
-				byNumber[n] = x
-			}
-			c.HTTP = append(c.HTTP, x)
-		}
-		return x
-	}
-	take := func(outs []http.Output) {
-		for i := range outs {
-			o := &outs[i]
-			switch m := o.Msg.(type) {
-			case *http.Message:
-				switch {
-				case m.Informational():
-				case m.Answer:
-					x := exchange(m.Exchange)
-					x.Response = m
-					if k := int(m.Head.LastRef); k >= 0 && k < len(segments) {
-						x.Unread = segments[k].Unread
-					}
-				default:
-					x := exchange(m.Exchange)
-					x.Request, x.URL = m, c.url(m)
-				}
-			case http.Raw:
-				s := Segment{Time: o.Time, Dir: o.Dir, Data: o.Data}
-				if k := int(o.LastRef); k >= 0 && k < len(segments) {
-					s.Call, s.Unread = segments[k].Call, segments[k].Unread
-				}
-				tunnel = append(tunnel, s)
-			case *http.Damage:
-				c.Damage = append(c.Damage, m.What)
-			}
-		}
-	}
-	for i := range segments {
-		s := &segments[i]
-		take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Data: s.Data, Ref: int64(i)}))
-		if s.Gap > 0 {
-			take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Gap: s.Gap, Ref: int64(i)}))
-		}
-	}
-	if n := len(segments); n > 0 {
-		take(layer.Close(dissect.Input{Time: segments[n-1].Time, Ref: int64(n - 1)}))
-	}
-	return tunnel
 }
 
 // url makes an absolute URL of a request's target and its Host field.

@@ -14,6 +14,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
+	"culprit/internal/wire"
 )
 
 // Timeline is one recorded run.
@@ -36,6 +37,10 @@ type Timeline struct {
 	KeyLog  struct{ Lines, Garbage, Dropped int } // what was understood of them
 	Loss    []*event.Loss
 	Notes   []Note
+
+	// Of a timeline made from packets: what went by, and the UDP flows.
+	Capture *wire.Stats // nil for a recorded run
+	Flows   []*wire.Stream
 
 	// Skipped counts records that could not be understood, by reason.
 	Skipped map[string]int

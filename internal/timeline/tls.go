@@ -1,9 +1,7 @@
 package timeline
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"culprit/internal/dissect"
@@ -25,10 +23,12 @@ type TLS struct {
 	Chain      []Certificate // the server's, leaf first
 	CertAt     event.Time
 	Alerts     []Alert
-	Data       []Segment // plaintext
+	Data       []Segment // plaintext, of a recorded connection
+	Bytes      [2]int64  // of plaintext, by direction
 	Done       bool      // both sides' Finished were seen, or application data flowed
 	Used       bool      // the client sent application data: it was content with the server
 	WantsCert  bool      // the server asked for a client certificate
+	HaveKey    bool      // the key log knows the session
 	NoKeys     string    // why it was not decrypted, "" when it was
 	NotTLS     string    // protocol that the peer spoke instead, "" when it spoke TLS
 	NotTLSHead string    // its first bytes
@@ -65,86 +65,6 @@ func (t *TLS) Fatal() (a Alert, ours, ok bool) {
 		}
 	}
 	return Alert{}, false, false
-}
-
-// decrypt feeds a conversation through the TLS layer.
-func decrypt(keys *tls.KeyLog, segments []Segment) *TLS {
-	t := &TLS{}
-	layer := tls.New(keys)
-	var finished [2]bool
-	take := func(outs []tls.Output) {
-		for i := range outs {
-			o := &outs[i]
-			switch m := o.Msg.(type) {
-			case tls.AppData, tls.EarlyData, tls.Plain:
-				t.Data = append(t.Data, piece(segments, o))
-				if _, plain := m.(tls.Plain); !plain {
-					t.Done = true
-					t.Used = t.Used || o.Dir == dissect.ToServer
-				}
-			case *tls.ClientHello:
-				t.Hello, t.HelloAt = m, o.Time
-				t.SNI = m.ServerName
-				var v []string
-				for _, x := range m.Versions {
-					v = append(v, x.String())
-				}
-				t.Offer = strings.Join(v, ", ")
-			case *tls.ServerHello:
-				if !m.HelloRetry {
-					t.Server, t.ServerAt = m, o.Time
-					t.Version, t.Suite, t.ALPN = m.Version.String(), m.Suite.String(), m.ALPN
-				}
-			case tls.EncryptedExtensions:
-				t.ALPN = m.ALPN
-			case *tls.Certificate:
-				if o.Dir == dissect.ToClient && t.Chain == nil {
-					t.Chain, t.CertAt = certificates(m), o.Time
-				}
-			case *tls.CertificateRequest:
-				t.WantsCert = true
-			case tls.Alert:
-				a := Alert{Time: o.Time, Dir: o.Dir, Fatal: m.Level == 2}
-				if !m.Opaque {
-					a.Name = m.Description.String()
-				}
-				t.Alerts = append(t.Alerts, a)
-			case tls.Finished:
-				finished[o.Dir&1] = true
-				t.Done = t.Done || finished[0] && finished[1]
-			case *tls.NotTLS:
-				if o.Dir == dissect.ToClient || len(t.Data) == 0 {
-					t.NotTLS, t.NotTLSHead = m.Looks, string(m.Head)
-					if t.NotTLS == "" {
-						t.NotTLS = "text"
-					}
-				}
-			case *tls.Damage:
-				t.Damage = append(t.Damage, fmt.Sprintf("%v at byte %d: %s", o.Dir, m.Offset, m.What))
-			case tls.Undecrypted:
-				t.NoKeys = string(m.Reason)
-			}
-		}
-	}
-	for i := range segments {
-		s := &segments[i]
-		take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Data: s.Data, Ref: int64(i)}))
-		if s.Gap > 0 {
-			take(layer.Feed(dissect.Input{Time: s.Time, Dir: s.Dir, Gap: s.Gap, Ref: int64(i)}))
-		}
-	}
-	take(layer.Close())
-	return t
-}
-
-// piece copies an output's bytes into a segment of plaintext that knows the
-// call that completed it.
-func piece(segments []Segment, o *tls.Output) Segment {
-	s := Segment{Time: o.Time, Dir: o.Dir, Data: slices.Clone(o.Data)}
-	if i := int(o.LastRef); i >= 0 && i < len(segments) {
-		s.Call, s.Unread = segments[i].Call, segments[i].Unread
-	}
-	return s
 }
 
 func certificates(m *tls.Certificate) []Certificate {

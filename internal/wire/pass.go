@@ -8,6 +8,7 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/tcp"
+	"culprit/internal/dissect/tls"
 	"culprit/internal/event"
 	"culprit/internal/pcapng"
 )
@@ -68,6 +69,7 @@ type Stream struct {
 	UDP   *Flow     // nil for TCP
 
 	session *Session
+	skip    bool // Options.Want said no
 }
 
 // Ends returns who opened the stream, or sent its first datagram, and to whom.
@@ -199,6 +201,7 @@ func (p *Pass) stream(conn *tcp.Conn) *Stream {
 		return s
 	}
 	s := &Stream{ID: conn.ID, Proto: tcp.ProtoTCP, TCP: conn}
+	s.skip = p.options.Want != nil && !p.options.Want(s)
 	conn.Owner = s
 	return s
 }
@@ -211,6 +214,9 @@ func (p *Pass) feed(outs []tcp.Output) {
 		if o.Gone {
 			s.session.Close(&o.Input)
 			s.session, o.Conn.Owner = nil, nil
+			continue
+		}
+		if s.skip {
 			continue
 		}
 		if s.session == nil {
@@ -238,6 +244,9 @@ func (p *Pass) end() {
 	p.feed(p.asm.Close())
 	p.udp.close(p.Last)
 }
+
+// Keys are the secrets, those of the capture among them as far as it was read.
+func (p *Pass) Keys() *tls.KeyLog { return p.options.Keys }
 
 // Rest returns what the end of the capture left unfinished, after Next returned
 // an error.

@@ -86,7 +86,7 @@ func (s *Session) Feed(in *dissect.Input) {
 }
 
 func (s *Session) data(in *dissect.Input) {
-	s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: in.Dir, Span: dissect.At(in), Proto: s.carrier, Depth: s.depth, Data: in.Data, Gap: in.Gap})
+	s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: in.Dir, Span: dissect.At(in), Proto: s.carrier, Depth: s.depth, Session: s, Data: in.Data, Gap: in.Gap})
 }
 
 // Close says that the recording ended. It may be called on nil, and only once.
@@ -102,6 +102,9 @@ func (s *Session) Close(in *dissect.Input) {
 	}
 	s.layer.Close(s, in)
 }
+
+// Known says whether the protocol has been found, or given up.
+func (s *Session) Known() bool { return s.layer != nil }
 
 // Proto is the protocol as far as it is known: "http", "tls", "smtp", "".
 func (s *Session) Proto() string { return s.proto }

@@ -55,6 +55,9 @@ func (p *Pass) datagram(x *Packet) {
 	x.Stream = s
 	s.UDP.Packets[x.Dir]++
 	s.UDP.Bytes[x.Dir] += int64(len(x.Payload))
+	if s.skip {
+		return
+	}
 	s.session.datagram(&dissect.Input{Time: x.Time, Dir: x.Dir, Data: x.Payload, Ref: int64(x.Number)})
 }
 
@@ -88,6 +91,7 @@ func (p *Pass) open(k flowKey, x *Packet) *Stream {
 	}
 	s := &Stream{ID: p.udp.n, Proto: x.Proto, UDP: &Flow{From: x.Src, To: x.Dst, Opened: x.Time, key: k}}
 	s.session = p.session(s, "udp")
+	s.skip = p.options.Want != nil && !p.options.Want(s)
 	p.udp.n++
 	p.udp.known[k] = s
 	s.UDP.place = p.udp.recent.PushBack(s)

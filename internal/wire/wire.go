@@ -27,6 +27,9 @@ import (
 type Options struct {
 	Keys *tls.KeyLog // secrets; a capture's own are added to them
 	Body int         // bytes of each HTTP body to keep, as http.Options.Body
+	// Want, when set, says which streams to look into; the others are counted
+	// only.
+	Want func(*Stream) bool
 	// Data, when set, gets all bytes as they are carried: those of the stream
 	// itself (e.Depth 0) and what each layer found inside. e.Data is valid
 	// during the call. Bodies want it too: http gives them without chunk framing.
@@ -43,9 +46,12 @@ type Event struct {
 	// Msg is a message of the protocol's package (*tls.ClientHello, http.Head,
 	// *dns.Message, ...), or one of this package's: Identified. It is nil for
 	// Data.
-	Msg  any
-	Data []byte // for Options.Data only
-	Gap  int    // for Options.Data only: bytes missing before Data, < 0: unknown how many
+	Msg any
+
+	// For Options.Data only.
+	Session *Session // which got the bytes; nil for a piece of an HTTP body, whose Msg is http.Body
+	Data    []byte
+	Gap     int // bytes missing before Data, < 0: unknown how many
 }
 
 // Identified says which protocol a conversation speaks, as Event.Proto.

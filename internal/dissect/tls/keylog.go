@@ -3,6 +3,7 @@ package tls
 import (
 	"bytes"
 	"encoding/hex"
+	"io"
 )
 
 // Limits of a key log. What is over them is counted, not kept.
@@ -78,6 +79,49 @@ func (k *KeyLog) Add(data []byte) {
 			continue
 		}
 		k.line(line)
+	}
+}
+
+// maxLogLine is how long a line of a key log may be: more is garbage.
+const maxLogLine = 4 << 10
+
+// ReadFrom adds what r holds, however much that is, a piece at a time. The error
+// is r's.
+func (k *KeyLog) ReadFrom(r io.Reader) (int64, error) {
+	buf := make([]byte, 256<<10)
+	var total int64
+	kept, long := 0, false // of a line that is not all there
+	for {
+		n, err := r.Read(buf[kept:])
+		total += int64(n)
+		b := buf[:kept+n]
+		kept = 0
+		if end := bytes.LastIndexByte(b, '\n'); err == nil {
+			if long && end >= 0 {
+				b = b[bytes.IndexByte(b, '\n')+1:]
+				end, long = bytes.LastIndexByte(b, '\n'), false
+			}
+			if tail := b[end+1:]; long || len(tail) > maxLogLine {
+				if !long {
+					k.Garbage++
+				}
+				long = true
+			} else {
+				kept = len(tail)
+			}
+			k.Add(b[:end+1])
+			copy(buf, b[end+1:][:kept])
+			continue
+		}
+		if !long {
+			k.Add(b)
+		} else if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			k.Add(b[i+1:])
+		}
+		if err == io.EOF {
+			err = nil
+		}
+		return total, err
 	}
 }
 

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"culprit/internal/casefile"
+	"culprit/internal/dissect/tls"
+	"culprit/internal/pcapng"
+	"culprit/internal/timeline"
+	"culprit/internal/wire"
+)
+
+// source is what a command shows: a case, or a capture of packets.
+type source struct {
+	*casefile.Case // nil for a capture
+	stats          *wire.Stats
+}
+
+// Close closes the case.
+func (s source) Close() error {
+	if s.Case == nil {
+		return nil
+	}
+	return s.Case.Close()
+}
+
+// Lacks says what the file should have and has not.
+func (s source) Lacks() []string {
+	switch {
+	case s.Case != nil:
+		return s.Case.Lacks()
+	case s.stats.Torn != "":
+		return []string{"the capture ends too early: " + s.stats.Torn}
+	}
+	return nil
+}
+
+// readKeyLogs adds the secrets of key log files.
+func readKeyLogs(keys *tls.KeyLog, paths []string) error {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("open the key log: %w", err)
+		}
+		_, err = keys.ReadFrom(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("read the key log %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// openCapture opens a capture with the secrets of key logs.
+func openCapture(path string, keyLogs []string, o wire.Options) (*wire.Pass, error) {
+	o.Keys = new(tls.KeyLog)
+	if err := readKeyLogs(o.Keys, keyLogs); err != nil {
+		return nil, err
+	}
+	return wire.Open(path, o)
+}
+
+// captureTimeline makes the timeline of a capture.
+func captureTimeline(path string, keyLogs []string) (source, *timeline.Timeline, error) {
+	p, err := openCapture(path, keyLogs, timeline.CaptureOptions())
+	if err != nil {
+		return source{}, nil, err
+	}
+	defer p.Close()
+	t, err := timeline.FromCapture(p)
+	return source{stats: &p.Stats}, t, err
+}
+
+// notACase says whether an error of casefile.Open means that the file may be a
+// capture instead.
+func notACase(err error) bool { return errors.Is(err, casefile.ErrNotACase) }
+
+// either returns the capture's error, or the case's when the file is neither.
+func either(asCase, asCapture error) error {
+	if errors.Is(asCapture, pcapng.ErrFormat) {
+		return asCase
+	}
+	return asCapture
+}

@@ -1,0 +1,178 @@
+package timeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"culprit/internal/dissect"
+	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/tls"
+	"culprit/internal/wire"
+)
+
+// talk reads what was said on each byte stream.
+func (b *builder) talk() {
+	for _, c := range b.t.Conns {
+		if !c.Stream() || len(c.Segments) == 0 {
+			continue
+		}
+		l := &listener{c: c}
+		s := wire.NewSession(wire.Options{Keys: &b.keys, Body: b.options.Body, Data: l.data}, l.event)
+		var last dissect.Input
+		for i := range c.Segments {
+			x := &c.Segments[i]
+			last = dissect.Input{Time: x.Time, Dir: x.Dir, Ref: int64(i)}
+			in := last
+			in.Data = x.Data
+			s.Feed(&in)
+			if x.Gap > 0 {
+				in.Data, in.Gap = nil, x.Gap
+				s.Feed(&in)
+			}
+		}
+		s.Close(&last)
+	}
+}
+
+// listener gives a connection what its layers found.
+type listener struct {
+	c         *Conn
+	exchanges map[exchangeKey]*Exchange
+	layers    int // HTTP layers so far
+	finished  [2]bool
+}
+
+// exchangeKey tells the exchanges of a connection apart: each of its HTTP
+// layers (one in the tunnel of another) numbers its own.
+type exchangeKey struct{ layer, number int }
+
+// data keeps the plaintext of TLS.
+func (l *listener) data(e *wire.Event) {
+	if e.Proto != "tls" || l.c.TLS == nil || len(e.Data) == 0 {
+		return
+	}
+	s := Segment{Time: e.Time, Dir: e.Dir, Data: slices.Clone(e.Data)}
+	if x := l.segment(e.LastRef); x != nil {
+		s.Call, s.Unread = x.Call, x.Unread
+	}
+	l.c.TLS.Data = append(l.c.TLS.Data, s)
+}
+
+// segment is the one with an index, nil when there is none.
+func (l *listener) segment(i int64) *Segment {
+	if i < 0 || i >= int64(len(l.c.Segments)) {
+		return nil
+	}
+	return &l.c.Segments[i]
+}
+
+func (l *listener) event(e *wire.Event) {
+	c := l.c
+	switch m := e.Msg.(type) {
+	case wire.Identified:
+		if e.Depth == 0 && c.Plain == "" {
+			c.Plain = e.Proto
+		}
+		switch e.Proto {
+		case "http":
+			l.layers++
+		case "tls":
+			if c.TLS == nil {
+				c.TLS = &TLS{}
+			}
+		}
+	case *http.Message:
+		l.message(m)
+	case *http.Damage:
+		c.Damage = append(c.Damage, m.What)
+	default:
+		if e.Proto == "tls" && c.TLS != nil {
+			l.tls(e)
+		}
+	}
+}
+
+func (l *listener) message(m *http.Message) {
+	if m.Informational() {
+		return
+	}
+	x := l.exchange(m.Exchange)
+	if m.Answer {
+		x.Response = m
+		if s := l.segment(m.Head.LastRef); s != nil {
+			x.Unread = s.Unread
+		}
+		return
+	}
+	x.Request, x.URL = m, l.c.url(m)
+}
+
+func (l *listener) exchange(n int) *Exchange {
+	k := exchangeKey{l.layers, n}
+	x := l.exchanges[k]
+	if x == nil {
+		x = &Exchange{Conn: l.c}
+		if l.exchanges == nil {
+			l.exchanges = map[exchangeKey]*Exchange{}
+		}
+		if n >= 0 {
+			l.exchanges[k] = x
+		}
+		l.c.HTTP = append(l.c.HTTP, x)
+	}
+	return x
+}
+
+// tls takes an event of the TLS layer.
+func (l *listener) tls(e *wire.Event) {
+	t := l.c.TLS
+	switch m := e.Msg.(type) {
+	case wire.Sized:
+		t.Bytes[e.Dir&1] += int64(m.Len)
+		t.Done = true
+		t.Used = t.Used || e.Dir == dissect.ToServer
+	case *tls.ClientHello:
+		t.Hello, t.HelloAt = m, e.Time
+		t.SNI = m.ServerName
+		t.HaveKey = t.HaveKey || m.HaveKey
+		var v []string
+		for _, x := range m.Versions {
+			v = append(v, x.String())
+		}
+		t.Offer = strings.Join(v, ", ")
+	case *tls.ServerHello:
+		if !m.HelloRetry {
+			t.Server, t.ServerAt = m, e.Time
+			t.Version, t.Suite, t.ALPN = m.Version.String(), m.Suite.String(), m.ALPN
+		}
+	case tls.EncryptedExtensions:
+		t.ALPN = m.ALPN
+	case *tls.Certificate:
+		if e.Dir == dissect.ToClient && t.Chain == nil {
+			t.Chain, t.CertAt = certificates(m), e.Time
+		}
+	case *tls.CertificateRequest:
+		t.WantsCert = true
+	case tls.Alert:
+		a := Alert{Time: e.Time, Dir: e.Dir, Fatal: m.Level == 2}
+		if !m.Opaque {
+			a.Name = m.Description.String()
+		}
+		t.Alerts = append(t.Alerts, a)
+	case tls.Finished:
+		l.finished[e.Dir&1] = true
+		t.Done = t.Done || l.finished[0] && l.finished[1]
+	case *tls.NotTLS:
+		if e.Dir == dissect.ToClient || len(t.Data) == 0 {
+			t.NotTLS, t.NotTLSHead = m.Looks, string(m.Head)
+			if t.NotTLS == "" {
+				t.NotTLS = "text"
+			}
+		}
+	case *tls.Damage:
+		t.Damage = append(t.Damage, fmt.Sprintf("%v at byte %d: %s", e.Dir, m.Offset, m.What))
+	case tls.Undecrypted:
+		t.NoKeys = string(m.Reason)
+	}
+}
