@@ -39,7 +39,7 @@ var commands = map[string]shown{
 	"culprit run -- python3 upload.py report.csv":                                                           {status: 2, want: `(?s)can't open file.*culprit: .*upload\.py`},
 	"culprit run -- CMD...":                                           {run: `culprit run -- sh -c 'echo ran'`, want: `(?s)ran.*case saved`},
 	`culprit explain CASE\|CAPTURE`:                                   {run: `culprit explain demo.pcapng`, want: `413`},
-	"culprit show CASE":                                               {run: `culprit show demo.pcapng | tail -50`, want: `EPIPE`},
+	`culprit show CASE\|CAPTURE [FILTER]`:                             {run: `culprit show demo.pcapng "syscall.error == EPIPE"`, want: `EPIPE`},
 	`culprit follow CASE\|CAPTURE [N]`:                                {run: `culprit follow demo.pcapng && culprit follow demo.pcapng 1 >/dev/null`, want: `-> 413`},
 	"culprit explain --keylog keys.txt capture.pcap":                  {run: capture + `culprit explain --keylog keys.txt capture.pcap`, want: `certificate_required`},
 	"culprit show --keylog keys.txt capture.pcap 'tls.alert_message'": {run: capture + `culprit show --keylog keys.txt capture.pcap 'tls.alert_message'`, want: `certificate_required`},
