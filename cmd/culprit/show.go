@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -160,6 +161,7 @@ func (o *showOptions) rows(cf *casefile.Case, p *filter.Program[rows.Row], colum
 	keep := func(r *rows.Row) bool {
 		return (o.pid == 0 || r.PID == o.pid) && (!o.failed || r.Failed())
 	}
+	debug.SetGCPercent(400) // most records are read, looked at and dropped
 	alone := !o.describe && (o.typ == "text" || o.typ == "fields") && o.stats == "" && o.objects == ""
 	for _, f := range columns.Fields {
 		alone = alone && f.Group != rows.Linked

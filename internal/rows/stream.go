@@ -26,12 +26,24 @@ func Streams(p *filter.Program[Row]) bool {
 func Scan(events iter.Seq2[event.Event, error], p *filter.Program[Row]) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
 		s := stream{run: &Run{}, fds: map[int32][]int32{}}
-		var row Row
+		call := Row{Kind: Syscall, Call: &timeline.Call{}, run: s.run} // of all calls: most are looked at only
 		for e, err := range events {
-			if err != nil || !s.read(&e, &row) || row.Kind == Syscall && s.private(e.PID, row.Call.Raw) {
+			row := &call
+			switch c, ok := e.Body.(*event.Syscall); {
+			case err != nil:
 				continue
+			case ok && (c.Flags&event.Injected != 0 || s.private(e.PID, c)):
+				continue
+			case ok:
+				c.Dur = max(c.Dur, 0)
+				call.Time, call.PID, call.TID, call.isDec = e.Time, e.PID, e.TID, false
+				call.Call.TID, call.Call.Enter, call.Call.Raw = e.TID, e.Time, c
+			default:
+				if row = s.read(&e); row == nil {
+					continue
+				}
 			}
-			if p.Match(&row) && !yield(&row) {
+			if p.Match(row) && !yield(row) {
 				return
 			}
 		}
@@ -73,38 +85,29 @@ func (r *Row) end() event.Time {
 
 // stream knows what rows must know of the events before them.
 type stream struct {
-	run  *Run
-	dir  []byte            // culprit's private directory in the run, with a slash
-	fds  map[int32][]int32 // by pid, the descriptors of files in it
-	call timeline.Call     // of the present row
+	run *Run
+	dir []byte            // culprit's private directory in the run, with a slash
+	fds map[int32][]int32 // by pid, the descriptors of files in it
 }
 
-// read makes a row of an event; false when it makes none.
-func (s *stream) read(e *event.Event, row *Row) bool {
-	*row = Row{Time: e.Time, PID: e.PID, TID: e.TID, run: s.run}
+// read makes a row of an event that is no call, nil when it makes none.
+func (s *stream) read(e *event.Event) *Row {
+	row := &Row{Time: e.Time, PID: e.PID, TID: e.TID, run: s.run}
 	switch b := e.Body.(type) {
-	case *event.Syscall:
-		if b.Flags&event.Injected != 0 {
-			return false
-		}
-		b.Dur = max(b.Dur, 0)
-		s.call = timeline.Call{TID: e.TID, Enter: e.Time, Raw: b}
-		row.Kind, row.Call = Syscall, &s.call
-		return true
 	case *event.Signal:
 		row.Kind, row.Signal = Signal, &timeline.Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(b.Siginfo)}
-		return true
+		return row
 	case *event.Exec:
 		delete(s.fds, e.PID) // they are closed by exec
 		row.Kind, row.TID, row.Exec = Exec, e.PID, &timeline.Exec{Time: e.Time, Exec: *b}
-		return true
+		return row
 	case *event.Exit:
-		row.Kind, row.Status = Exit, b.Status
 		if e.PID != e.TID {
-			return false // a thread
+			return nil // a thread
 		}
 		delete(s.fds, e.PID)
-		return true
+		row.Kind, row.Status = Exit, b.Status
+		return row
 	case *event.Header:
 		s.run.Start, s.run.Wall = e.Time, b.Wall
 		for _, v := range b.Added {
@@ -117,7 +120,7 @@ func (s *stream) read(e *event.Event, row *Row) bool {
 			s.fds[b.Child] = slices.Clone(fds)
 		}
 	}
-	return false
+	return nil
 }
 
 // private reports whether a call worked on culprit's own directory: then it was
