@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -133,4 +134,38 @@ func Wait(pid, tid int32) *event.Wait {
 		w.State = string(s[:1])
 	}
 	return w
+}
+
+// Threads lists a process's threads in order of their numbers.
+func Threads(pid int32) []int32 { return numbers(Path(pid, "/task")) }
+
+// Children lists the processes that a process's threads have made.
+func Children(pid int32) []int32 {
+	var out []int32
+	for _, tid := range Threads(pid) {
+		for f := range bytes.FieldsSeq(read(Path(pid, "/task/"+strconv.Itoa(int(tid))+"/children"), maxCmdline)) {
+			if n, err := strconv.ParseInt(string(f), 10, 32); err == nil {
+				out = append(out, int32(n))
+			}
+		}
+	}
+	return out
+}
+
+// numbers lists the entries of a directory that are numbers.
+func numbers(dir string) []int32 {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(1 << 16)
+	out := make([]int32, 0, len(names))
+	for _, name := range names {
+		if n, err := strconv.ParseInt(name, 10, 32); err == nil {
+			out = append(out, int32(n))
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -30,6 +30,19 @@ func (c *collector) Put(e event.Event) {
 	c.mu.Unlock()
 }
 
+// await waits, no longer than some seconds, for so many events.
+func (c *collector) await(n int) {
+	for range 1000 {
+		time.Sleep(10 * time.Millisecond)
+		c.mu.Lock()
+		have := len(c.list)
+		c.mu.Unlock()
+		if have >= n {
+			return
+		}
+	}
+}
+
 func need(t testing.TB) {
 	t.Helper()
 	if err := New(Options{}).Probe(); err != nil {

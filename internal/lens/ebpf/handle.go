@@ -382,6 +382,13 @@ func (r *Recorder) exit(t *task, h *head, c *cursor) {
 			p.status = status
 		}
 		r.sink.Put(event.Event{Time: at, PID: p.pid, TID: p.pid, Body: &event.Exit{Status: p.status}})
+		if p.pid == r.root {
+			r.mu.Lock()
+			if !r.done {
+				r.result, r.done = unix.WaitStatus(p.status), true
+			}
+			r.mu.Unlock()
+		}
 	}
 	r.drop(t)
 	if dead && r.procs[p.pid] == p { // a thread's end was lost

@@ -15,7 +15,8 @@ import (
 
 // loaded is the programs in the kernel, attached.
 type loaded struct {
-	obj   objects
+	obj objects
+	meeting
 	links []link.Link
 	ring  *ring
 
@@ -45,6 +46,12 @@ type objects struct {
 	Overrun    *ebpf.Variable `ebpf:"overrun"`
 }
 
+// meeting is what only a program that runs already needs.
+type meeting struct {
+	Found *ebpf.Map     `ebpf:"found"`
+	Meet  *ebpf.Program `ebpf:"meet"`
+}
+
 func (o *objects) close() {
 	for _, m := range []*ebpf.Map{o.Ring, o.Threads, o.Calls, o.Varied, o.Losses} {
 		_ = m.Close()
@@ -62,7 +69,7 @@ const (
 )
 
 // load puts the programs into the kernel, without attaching them.
-func load(o Options) (*loaded, error) {
+func load(o Options, running bool) (*loaded, error) {
 	spec, err := loadBpf()
 	if err != nil {
 		return nil, fmt.Errorf("read the compiled BPF programs: %w", err)
@@ -100,7 +107,14 @@ func load(o Options) (*loaded, error) {
 	// loading says so.
 	_ = rlimit.RemoveMemlock()
 	l := &loaded{cookie: cookie}
-	if err := spec.LoadAndAssign(&l.obj, nil); err != nil {
+	var all any = &l.obj
+	if running {
+		all = &struct {
+			*objects
+			*meeting
+		}{&l.obj, &l.meeting}
+	}
+	if err := spec.LoadAndAssign(all, nil); err != nil {
 		return nil, unavailable(err)
 	}
 	return l, nil
@@ -131,6 +145,8 @@ func (l *loaded) close() {
 		l.ring.close()
 	}
 	l.obj.close()
+	_ = l.Found.Close()
+	_ = l.Meet.Close()
 }
 
 // unavailable says what is missing when the kernel refuses.

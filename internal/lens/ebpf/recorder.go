@@ -62,7 +62,7 @@ func (r *Recorder) Name() string { return "kernel" }
 func (r *Recorder) Probe() error {
 	small := r.opt
 	small.Buffer = bufferSize(1)
-	l, err := load(small)
+	l, err := load(small, false)
 	if err != nil {
 		return err
 	}
@@ -72,11 +72,17 @@ func (r *Recorder) Probe() error {
 
 // Prepare loads the programs, so that Record begins at once. What it says of a
 // machine where they can't be used is what Probe says.
-func (r *Recorder) Prepare() error {
+func (r *Recorder) Prepare() error { return r.prepare(false) }
+
+func (r *Recorder) prepare(running bool) error {
 	if r.l != nil {
-		return nil
+		if !running {
+			return nil
+		}
+		r.l.close()
+		r.l = nil
 	}
-	l, err := load(r.opt)
+	l, err := load(r.opt, running)
 	if err != nil {
 		return err
 	}
@@ -103,7 +109,7 @@ const (
 // Options.Grace after the root program's end, or until ctx is done. Whatever is
 // left then runs on, unrecorded and unharmed.
 func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
-	if err := r.Prepare(); err != nil {
+	if err := r.prepare(t.Running); err != nil {
 		return err
 	}
 	r.sink, r.root = s, int32(t.PID)
@@ -120,10 +126,12 @@ func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error
 	if err := l.introduce(); err != nil {
 		return err
 	}
-	p := r.process(r.root)
-	r.task(p, r.root)
-	r.execedNow(p)
-	if !t.Running {
+	if t.Running {
+		if err := r.meet(); err != nil {
+			return err
+		}
+	} else {
+		r.execedNow(r.process(r.root))
 		if err := l.obj.Target.Set(r.root); err != nil {
 			return fmt.Errorf("name the target to the kernel: %w", err)
 		}
@@ -164,7 +172,7 @@ func (r *Recorder) loop(ctx context.Context, pidfd int) {
 		default:
 			wait = min(wait*2, idleWait)
 		}
-		if !r.reap() {
+		if !r.reap(pidfd) {
 			r.sleep(ctx, pidfd, wait)
 			continue
 		}
@@ -178,8 +186,9 @@ func (r *Recorder) sleep(ctx context.Context, pidfd int, d time.Duration) {
 	_, _ = unix.Poll(fds, int(d/time.Millisecond))
 }
 
-// reap asks what became of the root program, and reports whether it is gone.
-func (r *Recorder) reap() bool {
+// reap asks what became of the root program, and reports whether it is gone. Of
+// one that is not our child the record of its end tells the status.
+func (r *Recorder) reap(pidfd int) bool {
 	for {
 		var st unix.WaitStatus
 		pid, err := unix.Wait4(int(r.root), &st, unix.WNOHANG|unix.WUNTRACED, nil)
@@ -187,7 +196,8 @@ func (r *Recorder) reap() bool {
 		case err == unix.EINTR:
 			continue
 		case err != nil: // not our child: attached
-			return unix.Kill(int(r.root), 0) == unix.ESRCH
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
+			return n > 0
 		case pid == 0:
 			return false
 		case st.Stopped():

@@ -2,7 +2,10 @@ package ebpf
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
+
+	"github.com/cilium/ebpf"
 
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -276,27 +279,36 @@ func (r *row) conditions(c *sysabi.Call, spare bool) {
 	}
 }
 
-// native is the architecture whose numbers come first; compat those of its
-// 32-bit programs.
+// fill hands the rows to the kernel. native is the architecture whose numbers
+// come first; compat those of its 32-bit programs.
 func (l *loaded) fill(native, compat event.Arch, trace []string) error {
+	var indexes []uint32
+	var keys [][3]uint32
+	var rows, varied [][callSize]byte
 	for i, arch := range []event.Arch{native, compat} {
 		if arch == 0 {
 			continue
 		}
-		rows, varied := table(arch, trace, uint32(i*tableSize))
-		for index, r := range rows {
-			if err := l.obj.Calls.Put(index, r.marshal()); err != nil {
-				return err
-			}
+		byIndex, byValue := table(arch, trace, uint32(i*tableSize))
+		for index, r := range byIndex {
+			indexes, rows = append(indexes, index), append(rows, [callSize]byte(r.marshal()))
 		}
-		for key, r := range varied {
-			k := make([]byte, 0, 12)
-			for _, v := range key {
-				k = binary.NativeEndian.AppendUint32(k, v)
-			}
-			if err := l.obj.Varied.Put(k, r.marshal()); err != nil {
-				return err
-			}
+		for key, r := range byValue {
+			keys, varied = append(keys, key), append(varied, [callSize]byte(r.marshal()))
+		}
+	}
+	return errors.Join(putAll(l.obj.Calls, indexes, rows), putAll(l.obj.Varied, keys, varied))
+}
+
+// putAll fills a map at once, or one by one before Linux 5.6.
+func putAll[K any](m *ebpf.Map, keys []K, values [][callSize]byte) error {
+	_, err := m.BatchUpdate(keys, values, nil)
+	if !errors.Is(err, ebpf.ErrNotSupported) {
+		return err
+	}
+	for i := range keys {
+		if err := m.Put(keys[i], values[i][:]); err != nil {
+			return err
 		}
 	}
 	return nil
