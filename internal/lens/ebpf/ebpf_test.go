@@ -43,9 +43,11 @@ func (c *collector) await(n int) {
 	}
 }
 
+var probe = sync.OnceValue(New(Options{}).Probe)
+
 func need(t testing.TB) {
 	t.Helper()
-	if err := New(Options{}).Probe(); err != nil {
+	if err := probe(); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("eBPF is needed here: %v", err)
 		}

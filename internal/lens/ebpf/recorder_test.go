@@ -114,6 +114,40 @@ func TestSlowSink(t *testing.T) {
 	}
 }
 
+// Of so many children none is missed, and none of another.
+func TestChildren(t *testing.T) {
+	need(t)
+	const n = 2000
+	pid := start(t, compile(t, "testdata/hostile.c"), "children", "2000")
+	var c collector
+	if err := New(Options{}).Record(context.Background(), lens.Target{PID: pid}, &c); err != nil {
+		t.Fatal(err)
+	}
+	born, asked, ended, status := map[int32]bool{}, map[int32]bool{}, map[int32]bool{}, uint32(0)
+	for _, e := range c.list {
+		switch b := e.Body.(type) {
+		case *event.Fork:
+			born[b.Child] = true
+		case *event.Exit:
+			ended[e.PID] = true
+			status += b.Status >> 8
+		case *event.Syscall:
+			if p, ok := sysabi.Decode(b).Path(); ok && p == "/child" {
+				asked[e.PID] = true
+			}
+		case *event.Loss:
+			t.Errorf("%+v", b)
+		}
+	}
+	want := uint32(0)
+	for i := range uint32(n) {
+		want += i & 63
+	}
+	if len(born) != n || len(asked) != n || len(ended) != n+1 || status != want {
+		t.Errorf("%d born, %d asked, %d ended with the sum %d: want %d, and %d", len(born), len(asked), len(ended), status, n, want)
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	need(t)
 	pid := still(t, []string{prog(t), "hang"})

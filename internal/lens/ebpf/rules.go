@@ -197,14 +197,14 @@ func table(arch event.Arch, trace []string, base uint32) (rows map[uint32]*row, 
 		}
 		r.conditions(c, trace != nil && native)
 		regs := [6]uint64{}
-		r.setRules(c.Rules(&regs))
+		r.setRules(given(c, c.Rules(&regs)))
 		if !c.Varies() {
 			continue
 		}
 		s, ok := choose[c.Name]
 		if !ok {
 			all := [6]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
-			if more := c.Rules(&all); len(more) > len(r.rules) {
+			if more := given(c, c.Rules(&all)); len(more) > len(r.rules) {
 				r.setRules(more)
 			}
 			continue
@@ -213,6 +213,17 @@ func table(arch event.Arch, trace []string, base uint32) (rows map[uint32]*row, 
 		r.vary(c, s, base+nr, varied)
 	}
 	return rows, varied
+}
+
+// given makes of a buffer that is a value, not a transfer, what it is: bytes that
+// the program gives.
+func given(c *sysabi.Call, rules []sysabi.Rule) []sysabi.Rule {
+	for i := range rules {
+		if u := &rules[i]; u.Kind == sysabi.KindBuffer && u.In && !u.Out && !c.Data() {
+			u.Kind, u.From, u.Elem = sysabi.KindStruct, sysabi.RuleSize, 1
+		}
+	}
+	return rules
 }
 
 // vary adds a row for each value with rules of its own.
@@ -229,7 +240,7 @@ func (r *row) vary(c *sysabi.Call, s selector, index uint32, varied map[[3]uint3
 			if s.arg2 != noArg {
 				regs[s.arg2] = uint64(v2)
 			}
-			rules := c.Rules(&regs)
+			rules := given(c, c.Rules(&regs))
 			if slices.Equal(rules, r.rules) {
 				continue
 			}

@@ -8,7 +8,7 @@
 #define MAX_STRUCTS 4096
 #define MAX_SOCKADDR 128
 #define MAX_CONTROL 4096
-#define MAX_STRINGS 512
+#define MAX_STRINGS 1024
 #define MAX_ARGV (256 << 10)
 #define FAILED_DATA 256
 #define UNBOUNDED (1U << 31)
@@ -222,7 +222,7 @@ alone int strings(u32 slot, u64 addr)
 	if (!s)
 		return 0;
 	n = count(slot, addr, s->word);
-	take(slot, addr, (n + 1) * s->word);
+	take(slot, addr, (n + (n < MAX_STRINGS)) * s->word);
 	s->strings = MAX_ARGV;
 	return elements(slot, addr, n, s->word);
 }
@@ -431,7 +431,7 @@ static inline bool interrupted(s64 ret)
 	return ret == -4 || (ret <= -512 && ret >= -516);
 }
 
-/* Memory of one argument: -1 when it should be there but can't be read. */
+/* Memory of one argument: -1 when it should be there but can't be read whole. */
 alone int argument(u32 slot, u32 i)
 {
 	struct scratch *s = get(slot);
@@ -504,9 +504,7 @@ alone int argument(u32 slot, u32 i)
 	default:
 		return 0;
 	}
-	if (n && take(slot, addr, n) <= 0)
-		return -1;
-	return 0;
+	return (u32)take(slot, addr, n) < n ? -1 : 0;
 }
 
 /* Copies what all rules of the row name at s->at. At entry only says which
