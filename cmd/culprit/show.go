@@ -5,26 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"culprit/internal/casefile"
+	"culprit/internal/event"
 	"culprit/internal/filter"
 	"culprit/internal/rows"
 	"culprit/internal/show"
+	"culprit/internal/strace"
 	"culprit/internal/timeline"
 )
 
 // showOptions are the flags of `culprit show`.
 type showOptions struct {
 	json, failed, frames, describe bool
-	listFields, summary            bool
+	listFields, summary, strace    bool
 	typ, stats, objects            string
 	fields, columns                []string
-	keyLogs                        []string
+	keyLogs, straceArgs            []string
 	pid                            int32
 }
 
@@ -43,6 +45,7 @@ Wireshark has them (docs/filter.md; --fields lists them):
     culprit show case.pcapng 'syscall == openat && syscall.path contains ".conf"'
     culprit show case.pcapng -T fields -e frame.time_relative -e http.request.full_uri http.request
     culprit show case.pcapng --summary 'process.name == nginx'
+    culprit show case.pcapng --strace -- -f -tt -e trace=%network
 
 Exit status: 0, 1 when the case can't be read to its end, or 2 when the filter is
 wrong.`,
@@ -65,6 +68,7 @@ wrong.`,
 	f.StringArrayVarP(&o.fields, "field", "e", nil, "a `FIELD` to print with -T fields; may be repeated")
 	f.StringArrayVarP(&o.columns, "columns", "E", nil, "`OPTION` of -T fields: header=y, separator=, aggregator=; quote=d occurrence=f")
 	f.BoolVar(&o.summary, "summary", false, "count calls, errors and times, as strace -c does, with percentiles")
+	f.BoolVar(&o.strace, "strace", false, "print what culprit strace would have printed; strace's options follow --")
 	f.StringVar(&o.stats, "stats", "", "print a `TABLE`: conv, dns, http, or io,SECONDS")
 	f.StringVar(&o.objects, "export-objects", "", "write the HTTP bodies to files in the folder `DIR`")
 	f.BoolVar(&o.listFields, "fields", false, "list the fields that filters know; with a PREFIX in the place of the case, those that begin so")
@@ -81,29 +85,22 @@ func (o *showOptions) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if dash := c.ArgsLenAtDash(); dash >= 0 && o.strace {
+		o.straceArgs, args = args[dash:], args[:dash]
+		if dash == 0 {
+			return usagef("the case stands before --, strace's options behind it")
+		}
+	}
 	p, err := filter.Compile(rows.Fields, strings.Join(args[1:], " "))
 	if err != nil {
 		return &exitError{2, err}
 	}
-	cf, err := casefile.Open(args[0])
-	src := source{Case: cf}
-	var list show.Rows
-	switch {
-	case notACase(err):
-		var t *timeline.Timeline
-		var e error
-		if src, t, e = captureTimeline(args[0], o.keyLogs); e != nil {
-			return either(err, e)
-		}
-		list = only(rows.All(t), func(r *rows.Row) bool { return (!o.failed || r.Failed()) && p.Match(r) })
-		err = nil
-	case err != nil:
+	src, list, err := o.open(w, args[0], p, columns)
+	if err != nil {
 		return err
-	default:
-		list, err = o.rows(cf, p, columns)
 	}
 	defer src.Close()
-	if err == nil {
+	if list != nil {
 		err = o.write(w, list, columns)
 	}
 	for _, l := range src.Lacks() {
@@ -123,7 +120,7 @@ func (o *showOptions) check(c *cobra.Command) (*show.Columns, error) {
 		o.typ = "fields"
 	}
 	forms := 0
-	for _, given := range []bool{o.summary, o.stats != "", o.objects != "", o.typ != "text"} {
+	for _, given := range []bool{o.summary, o.stats != "", o.objects != "", o.strace, o.typ != "text"} {
 		if given {
 			forms++
 		}
@@ -132,7 +129,7 @@ func (o *showOptions) check(c *cobra.Command) (*show.Columns, error) {
 	case o.typ != "text" && o.typ != "fields" && o.typ != "json":
 		return nil, usagef("-T %s: it is text, fields or json", o.typ)
 	case forms > 1:
-		return nil, usagef("of --summary, --stats, --export-objects and -T only one can be")
+		return nil, usagef("of --summary, --stats, --strace, --export-objects and -T only one can be")
 	case o.typ == "fields" && len(o.fields) == 0:
 		return nil, usagef("-T fields wants a field: -e NAME (`culprit show --fields` lists them)")
 	case o.typ != "fields" && len(o.fields)+len(o.columns) > 0:
@@ -154,34 +151,80 @@ func (o *showOptions) check(c *cobra.Command) (*show.Columns, error) {
 	return columns, nil
 }
 
-// rows are those that the filter and the flags let through. Where the filter
-// and the output need only calls and signals as they were recorded, no timeline
-// is made.
-func (o *showOptions) rows(cf *casefile.Case, p *filter.Program[rows.Row], columns *show.Columns) (show.Rows, error) {
+// open gives the rows of a case or capture that the filter and the flags let
+// through. With --strace it prints the calls, and gives none.
+func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.Row], columns *show.Columns) (source, show.Rows, error) {
 	keep := func(r *rows.Row) bool {
-		return (o.pid == 0 || r.PID == o.pid) && (!o.failed || r.Failed())
+		return (o.pid == 0 || r.PID == o.pid) && (!o.failed || r.Failed()) && p.Match(r)
 	}
-	debug.SetGCPercent(400) // most records are read, looked at and dropped
-	alone := !o.describe && (o.typ == "text" || o.typ == "fields") && o.stats == "" && o.objects == ""
-	for _, f := range columns.Fields {
-		alone = alone && f.Group != rows.Linked
-	}
-	if alone && rows.Streams(p) {
-		list := rows.Stream
-		if o.summary {
-			list = rows.Scan
+	cf, err := casefile.Open(path)
+	src := source{Case: cf}
+	switch {
+	case notACase(err):
+		src, t, e := captureTimeline(path, o.keyLogs)
+		if e != nil {
+			return source{}, nil, either(err, e)
 		}
-		return only(list(cf.Events(), p), keep), nil
+		return src, only(rows.All(t), keep), nil
+	case err != nil:
+		return source{}, nil, err
+	case o.strace:
+		return src, nil, o.replay(w, cf, keep)
+	case o.alone(columns) && rows.Streams(p):
+		debug.SetGCPercent(400) // most records are read, looked at and dropped
+		if o.summary {
+			return src, only(rows.Scan(cf.Events(), p), keep), nil
+		}
+		return src, only(rows.Stream(cf.Events(), p), keep), nil
 	}
 	options := timeline.Options{}
 	if o.objects != "" {
-		options.Body = 256 << 20
+		options.Body = maxObject
 	}
 	t, err := options.Build(cf.Events())
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cf.Path(), err)
+		return source{}, nil, errors.Join(fmt.Errorf("%s: %w", path, err), cf.Close())
 	}
-	return only(rows.All(t), func(r *rows.Row) bool { return keep(r) && p.Match(r) }), nil
+	return src, only(rows.All(t), keep), nil
+}
+
+// maxObject bounds an exported body, in bytes.
+const maxObject = 256 << 20
+
+// alone reports whether the output needs nothing but calls and signals as they
+// were recorded, no timeline.
+func (o *showOptions) alone(columns *show.Columns) bool {
+	for _, f := range columns.Fields {
+		if f.Group == rows.Linked {
+			return false
+		}
+	}
+	return !o.describe && o.typ != "json" && o.stats == "" && o.objects == ""
+}
+
+// replay prints what culprit strace would have printed.
+func (o *showOptions) replay(w *bufio.Writer, cf *casefile.Case, keep func(*rows.Row) bool) error {
+	c, err := strace.ParseRecorded(o.straceArgs)
+	if err != nil {
+		return &exitError{2, err}
+	}
+	var events []event.Event
+	for e, err := range cf.Events() {
+		if err == nil { // the case says what it lacks
+			events = append(events, e)
+		}
+	}
+	t, err := timeline.Build(func(yield func(event.Event, error) bool) {
+		for i := range events {
+			if !yield(events[i], nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", cf.Path(), err)
+	}
+	return show.Strace(w, c, t, slices.Values(events), keep)
 }
 
 func only(list show.Rows, keep func(*rows.Row) bool) show.Rows {
@@ -230,36 +273,6 @@ func (o *showOptions) list(w *bufio.Writer, args []string) error {
 	if !found {
 		_, err := rows.Fields.Find(prefix)
 		return &exitError{2, err}
-	}
-	return nil
-}
-
-// exportObjects writes HTTP bodies to new files in a folder.
-func exportObjects(w *bufio.Writer, list show.Rows, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder for objects: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("open the folder for objects: %w", err)
-	}
-	defer root.Close()
-	for obj := range show.Objects(list) {
-		f, err := root.OpenFile(obj.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("write an object: %w", err)
-		}
-		_, err = f.Write(obj.Data)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return fmt.Errorf("write %s: %w", filepath.Join(dir, obj.Name), err)
-		}
-		note := ""
-		if obj.Lost > 0 {
-			note = fmt.Sprintf(", %d bytes of it are not in the recording", obj.Lost)
-		} else if obj.Note != "" {
-			note = ", " + obj.Note
-		}
-		fmt.Fprintf(w, "%s: %d bytes, %s%s\n", filepath.Join(dir, obj.Name), len(obj.Data), printable([]byte(obj.From)), printable([]byte(note)))
 	}
 	return nil
 }

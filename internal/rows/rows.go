@@ -135,10 +135,7 @@ func All(t *timeline.Timeline) iter.Seq[*Row] {
 			if len(calls) > 0 && (len(others) == 0 || calls[0].Enter <= others[0].Time) {
 				c := calls[0]
 				calls = calls[1:]
-				row = Row{Kind: Syscall, Time: c.Enter, PID: c.Proc.PID, TID: c.TID, Proc: c.Proc, Call: c}
-				if c.Desc != nil {
-					row.Conn = c.Desc.Conn
-				}
+				row = callRow(run, c)
 				if !give(&row) {
 					return
 				}
@@ -151,6 +148,19 @@ func All(t *timeline.Timeline) iter.Seq[*Row] {
 			}
 		}
 	}
+}
+
+// Call makes the row of a call that belongs to a timeline.
+func Call(t *timeline.Timeline, c *timeline.Call) Row {
+	return callRow(&Run{t.Start, t.Header.Wall}, c)
+}
+
+func callRow(run *Run, c *timeline.Call) Row {
+	r := Row{Kind: Syscall, Time: c.Enter, PID: c.Proc.PID, TID: c.TID, Proc: c.Proc, Call: c, run: run}
+	if c.Desc != nil {
+		r.Conn = c.Desc.Conn
+	}
+	return r
 }
 
 // others are the rows that are no calls, in the order of their times.

@@ -25,7 +25,7 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 	case Syscall:
 		calls := o.Calls
 		if o.Descriptors {
-			calls.FD = r.describe
+			calls.FD = r.Describe
 		}
 		return r.Decoded().Append(b, calls)
 	case Exec:
@@ -94,10 +94,10 @@ func (r *Row) appendHandshake(b []byte, id int) []byte {
 	return b
 }
 
-// describe appends what a descriptor of the row's call refers to, in the angle
+// Describe appends what a descriptor of the row's call refers to, in the angle
 // brackets of strace -y and -yy. Only the descriptor that the call works on is
 // known, and the one that it returned.
-func (r *Row) describe(b []byte, fd int64) []byte {
+func (r *Row) Describe(b []byte, fd int64) []byte {
 	d := r.Call.Desc
 	if d == nil {
 		return b

@@ -53,14 +53,8 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 	status, err := t.Run(ctx)
 	close(stop)
 	<-flushed
-	p.shared.mu.Lock()
-	if p.sum != nil {
-		p.shared.b = p.sum.append(p.shared.b)
-	}
-	p.shared.flush()
-	p.shared.mu.Unlock()
-	if p.shared.err != nil { // not the program's fault: its status counts
-		p.message("%s: %s", c.Output, errnoText(p.shared.err))
+	if err := p.finish(); err != nil { // not the program's fault: its status counts
+		p.message("%v", err)
 	}
 	return status, err
 }
