@@ -15,6 +15,7 @@ type Arena struct {
 
 	block []byte // present block, its length is what is used
 	used  int    // bytes handed out since Reset
+	text  []byte // what a rehearsal prints, see capture.rehearse
 }
 
 // Reset gives all memory back. The largest block is kept.

@@ -88,6 +88,9 @@ type Arg struct {
 	max    uint8                    // KindString: what the kernel takes of it at most, without the NUL
 	remote bool                     // KindIovec: of another process
 	split  bool                     // KindOffset: two registers, low half first, where pointers have 4 bytes
+
+	// show prints the argument and follows what it points to, see follow.go.
+	show func(p *printer, v *Value)
 }
 
 // at puts the argument into another register than its index.
@@ -136,6 +139,7 @@ func long(name string) Arg    { return Arg{Name: name, kind: KindLong} }
 func unum(name string) Arg    { return Arg{Name: name, kind: KindUint} }
 func size(name string) Arg    { return Arg{Name: name, kind: KindSize} }
 func hex(name string) Arg     { return Arg{Name: name, kind: KindHex} }
+func unhex(name string) Arg   { return flags(name, setNoFlags) }
 func ptr(name string) Arg     { return Arg{Name: name, kind: KindPtr} }
 func fdArg(name string) Arg   { return Arg{Name: name, kind: KindFD} }
 func dirfdArg(n string) Arg   { return Arg{Name: n, kind: KindDirFD} }

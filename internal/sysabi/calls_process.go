@@ -38,7 +38,7 @@ var callsProcess = []Call{
 	def("ptrace", Process, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
 	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
 	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
-	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs),
+	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
 	def("personality", Process, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
 	def("getrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
 	def("setrlimit", Process, enum("resource", setResources), structIn("rlim", layoutRlimit)),
@@ -296,13 +296,6 @@ var layoutSchedAttr = &layout{56, 56, func(p *printer, b []byte) {
 }, false}
 
 var (
-	argsArchGet = []Arg{enum("op", setArchPrctl), structOut("addr", layoutPtr)}
-	argsArchSet = []Arg{enum("op", setArchPrctl), hex("addr")}
-)
-
-var (
-	argsArchNone = []Arg{enum("op", setArchPrctl)}
-	argsArchAddr = []Arg{enum("op", setArchPrctl), ptr("addr")}
 	argsKcmp     = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")}
 	argsKcmpFile = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
 	argsKcmpNone = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp)}
@@ -318,19 +311,6 @@ func kcmpArgs(r *[6]uint64) []Arg {
 		return argsKcmpNone
 	}
 	return argsKcmp
-}
-
-func archPrctlArgs(r *[6]uint64) []Arg {
-	if uint32(r[0]) == 0x1011 { // ARCH_GET_CPUID
-		return argsArchNone
-	}
-	if setArchPrctl.Name(r[0]) != "" && uint32(r[0]) > 0x1012 {
-		return argsArchAddr
-	}
-	if c := uint32(r[0]); c == 0x1003 || c == 0x1004 { // ARCH_GET_FS, ARCH_GET_GS
-		return argsArchGet
-	}
-	return argsArchSet
 }
 
 var (
@@ -356,19 +336,11 @@ func ptraceArgs(r *[6]uint64) []Arg {
 	return ptraceHead
 }
 
-// struct sock_fprog: a length and a pointer.
-var layoutFprog = &layout{16, 8, func(p *printer, b []byte) {
-	p.str("{len=")
-	p.uint(le16(b, 0))
-	p.str(", filter=")
-	p.ptr(p.long(b, 1))
-	p.str("}")
-}, false}
-
 var (
-	seccompStrict = []Arg{enum("op", setSeccompOps), flags("flags", setNoFlags), ptr("args")}
-	seccompFilter = []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), structIn("args", layoutFprog)}
-	seccompAction = []Arg{enum("op", setSeccompOps), flags("flags", setNoFlags), structIn("args", layoutAction)}
+	seccompStrict = []Arg{enum("op", setSeccompOps), unhex("flags"), ptr("args")}
+	seccompFilter = []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), seccompProgram("args")}
+	seccompAction = []Arg{enum("op", setSeccompOps), unhex("flags"), structIn("args", layoutAction)}
+	seccompNotif  = []Arg{enum("op", setSeccompOps), unhex("flags"), structOut("args", newRecord(u16("seccomp_notif"), u16("seccomp_notif_resp"), u16("seccomp_data")).layout())}
 	layoutAction  = &layout{4, 4, func(p *printer, b []byte) {
 		p.str("[")
 		p.enum(setSeccompRet, le32(b, 0))
@@ -382,6 +354,8 @@ func seccompArgs(r *[6]uint64) []Arg {
 		return seccompFilter
 	case 2:
 		return seccompAction
+	case 3:
+		return seccompNotif
 	}
 	return seccompStrict
 }

@@ -95,6 +95,10 @@ func (k *capture) reg(i int) uint64 {
 }
 
 func (k *capture) arg(arg *Arg, addr uint64) {
+	if arg.show != nil {
+		k.rehearse(arg, addr)
+		return
+	}
 	enter := k.at == event.Enter
 	failed := failed(k.ret)
 	switch arg.kind {

@@ -51,7 +51,7 @@ func (d *Decoded) printer(b []byte, o Options) *printer {
 	if d.text == nil {
 		d.text = new(printer)
 	}
-	*d.text = printer{b: b, opt: o, s: d.s, c: d.Call, m: memory{d.s.Mem}, failed: d.Errno != 0, unfinished: d.Unfinished}
+	*d.text = printer{b: b, opt: o, s: d.s, c: d.Call, m: memoryOf(d.s), failed: d.Errno != 0, unfinished: d.Unfinished}
 	return d.text
 }
 
@@ -113,7 +113,7 @@ func (v *Value) Raw() uint64 {
 // Buffers returns the data of a vector or a message, a slice for each of its
 // buffers that has some.
 func (v *Value) Buffers() [][]byte {
-	m, word := memory{v.s.Mem}, uint64(v.c.ptr)
+	m, word := memoryOf(v.s), uint64(v.c.ptr)
 	iov, n := v.Uint, uint64(0)
 	switch v.Kind {
 	case KindIovec:

@@ -10,9 +10,12 @@ import (
 const maxPieces = 8192
 
 // memory reads the pieces that were captured.
-type memory struct{ pieces []event.Mem }
+type memory struct {
+	pieces []event.Mem
+	live   *capture // while a call is captured: reads, and keeps what was read
+}
 
-func memoryOf(s *event.Syscall) memory { return memory{s.Mem[:min(len(s.Mem), maxPieces)]} }
+func memoryOf(s *event.Syscall) memory { return memory{pieces: s.Mem[:min(len(s.Mem), maxPieces)]} }
 
 // total is how many bytes were captured. A recorder copies a buffer as often as
 // vectors name it, so what vectors join is never more; in a forged recording,
@@ -38,8 +41,11 @@ func (m memory) read(addr uint64, n int, at event.Phase) (p []byte, ok bool) {
 	return m.phase(addr, n, 1-at&1)
 }
 
-// only is read from one phase.
+// phase is read from one phase.
 func (m memory) phase(addr uint64, n int, at event.Phase) (p []byte, ok bool) {
+	if m.live != nil {
+		return m.live.fetch(addr, n, at)
+	}
 	joined := false
 	for i := 0; n > len(p); {
 		i = m.find(addr+uint64(len(p)), at)

@@ -103,7 +103,7 @@ var (
 		{5, "PTRACE_EVENT_VFORK_DONE"}, {6, "PTRACE_EVENT_EXIT"}, {7, "PTRACE_EVENT_SECCOMP"},
 		{0x80, "PTRACE_EVENT_STOP"},
 	}}
-	setSeccompOps = &Set{"SECCOMP_SET_MODE_???", []Name{
+	setSeccompOps = &Set{"SECCOMP_???", []Name{
 		{0, "SECCOMP_SET_MODE_STRICT"}, {1, "SECCOMP_SET_MODE_FILTER"}, {2, "SECCOMP_GET_ACTION_AVAIL"},
 		{3, "SECCOMP_GET_NOTIF_SIZES"},
 	}}

@@ -165,6 +165,7 @@ type printer struct {
 	budget     int   // bytes that vectors may still print, see memory.total
 	dir        int64 // the directory descriptor printed last, where inDir
 	inDir      bool
+	fetches    int // of memory that memory points to, see fetch
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }
@@ -217,6 +218,11 @@ func (p *printer) field(name string) {
 
 // value prints an argument.
 func (p *printer) value(v *Value) {
+	if v.arg.show != nil {
+		p.at = v.phase()
+		v.arg.show(p, v)
+		return
+	}
 	switch v.Kind {
 	case KindInt, KindLong, KindOffset:
 		p.int(v.Int)
