@@ -89,8 +89,9 @@ type Arg struct {
 	remote bool                     // KindIovec: of another process
 	split  bool                     // KindOffset: two registers, low half first, where pointers have 4 bytes
 
-	// show prints the argument and follows what it points to, see follow.go.
-	show func(p *printer, v *Value)
+	// show prints the argument and follows what it points to, more prints what
+	// only the exit tells, see follow.go.
+	show, more func(p *printer, v *Value)
 }
 
 // at puts the argument into another register than its index.

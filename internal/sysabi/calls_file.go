@@ -4,10 +4,10 @@ package sysabi
 var callsFile = []Call{
 	def("open", File|Desc, pathname, flags("flags", setOpenFlags), mode("mode")).retFD().varies(openArgs),
 	def("openat", File|Desc, dirfd, pathname, flags("flags", setOpenFlags), mode("mode")).retFD().varies(openatArgs),
-	def("openat2", File|Desc, dirfd, pathname, structIn("how", layoutOpenHow), size("size")).retFD(),
+	def("openat2", File|Desc, dirfd, pathname, extensible("how", in, openHow, 24, 3), size("size")).retFD(),
 	def("creat", File|Desc, pathname, mode("mode")).retFD(),
 	def("open_tree", File|Desc, dirfd, pathname, flags("flags", setOpenTree)).retFD(),
-	def("open_tree_attr", File|Desc, dirfd, pathname, flags("flags", setOpenTree), structIn("attr", layoutMountAttr), size("size")).retFD(),
+	def("open_tree_attr", File|Desc, dirfd, pathname, flags("flags", setOpenTree), extensible("attr", in, mountAttr, 32, 4), size("size")).retFD(),
 	def("open_by_handle_at", Desc, dirfdArg("mount_fd"), ptr("handle"), flags("flags", setOpenFlags)).retFD(),
 	def("name_to_handle_at", File|Desc, dirfd, pathname, ptr("handle"), structOut("mount_id", layoutInt), flags("flags", setNameToHandle)),
 	def("access", File, pathname, flags("mode", setAccessModes)),
@@ -48,10 +48,10 @@ var callsFile = []Call{
 	def("fsmount", Desc, fdArg("fsfd"), flags("flags", setFsmount), flags("attr_flags", setMountAttr)).retFD(),
 	def("fspick", Desc|File, dirfd, pathname, flags("flags", setFspick)).retFD(),
 	def("move_mount", Desc|File, dirfdArg("from_dirfd"), path("from_pathname"), dirfdArg("to_dirfd"), path("to_pathname"), flags("flags", setMoveMount)),
-	def("mount_setattr", Desc|File, dirfd, pathname, flags("flags", setMountSetattr), structIn("attr", layoutMountAttr), size("size")),
-	def("statmount", Other, ptr("req"), ptr("buf"), size("bufsize"), hex("flags")),
-	def("listmount", Other, ptr("req"), ptr("mnt_ids"), size("nr_mnt_ids"), hex("flags")),
-	def("listns", Other, ptr("req"), ptr("ns_ids"), size("nr_ns_ids"), hex("flags")),
+	def("mount_setattr", Desc|File, dirfd, pathname, flags("flags", setMountSetattr), extensible("attr", in, mountAttr, 32, 4), size("size")),
+	def("statmount", Other, selfSized("req", statmountReq, 24), statmountBuf, size("bufsize"), flags("flags", setStatmountFlags)),
+	def("listmount", Other, selfSized("req", listmountReq, 24), idsOut("mnt_ids", 2), size("nr_mnt_ids"), flags("flags", setListmountFlags)),
+	def("listns", Other, selfSized("req", listnsReq, 32), idsOut("ns_ids", 2), size("nr_ns_ids"), unhex("flags")),
 	def("quotactl", File, hex("cmd"), path("special"), idArg("id"), ptr("addr")),
 	def("quotactl_fd", Desc, fd, hex("cmd"), idArg("id"), ptr("addr")),
 
@@ -68,18 +68,6 @@ var fileMode = Arg{Name: "mode", kind: KindMode, set: setFileTypes}
 
 // argNUL says that a string's result counts the NUL byte at its end.
 const argNUL = 0xff
-
-var layoutMountAttr = &layout{32, 32, func(p *printer, b []byte) {
-	p.str("{attr_set=")
-	p.flags(setMountAttr, le64(b, 0))
-	p.field("attr_clr")
-	p.flags(setMountAttr, le64(b, 8))
-	p.field("propagation")
-	p.flags(setMountFlags, le64(b, 16))
-	p.field("userns_fd")
-	p.int(int64(le64(b, 24)))
-	p.str("}")
-}, false}
 
 var (
 	argsOpen   = []Arg{pathname, flags("flags", setOpenFlags), mode("mode")}

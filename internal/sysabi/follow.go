@@ -61,6 +61,78 @@ func (p *printer) recordAt(r *cstruct, addr uint64) {
 	}
 }
 
+// later prints the part of an argument that only the exit tells.
+func (p *printer) later(v *Value) {
+	p.at = event.Leave
+	v.arg.more(p, v)
+}
+
+// twice is a shown argument of which more prints a second part at the exit.
+func (a Arg) twice(more func(p *printer, v *Value)) Arg {
+	a.dir, a.more = in|out, more
+	return a
+}
+
+// extensible is an argument whose size the program says in a register: kernels
+// know more or less of it than the program. It has at least least bytes.
+func extensible(name string, d dir, r *cstruct, least int, sizeReg uint8) Arg {
+	return shown(name, d, 1, func(p *printer, v *Value) {
+		if d == out && (p.failed || p.unfinished) {
+			p.ptr(v.Uint)
+			return
+		}
+		p.extensible(r, v.Uint, p.size(v, sizeReg), least)
+	}).sized(sizeReg)
+}
+
+// size reads a size in a register.
+func (p *printer) size(v *Value, reg uint8) uint64 {
+	if p.c.ptr == 4 {
+		return uint64(uint32(v.s.Args[reg]))
+	}
+	return v.s.Args[reg]
+}
+
+func (p *printer) extensible(r *cstruct, addr, size uint64, least int) {
+	if size < uint64(least) {
+		p.ptr(addr)
+		return
+	}
+	b := p.fetch(addr, int(min(size, uint64(p.bytesOf(r)))))
+	if b == nil {
+		p.ptr(addr)
+		return
+	}
+	p.str("{")
+	p.members(r, b)
+	p.rest(addr, uint64(p.bytesOf(r)), size)
+	p.str("}")
+}
+
+// rest prints bytes that belong to no known field, when they aren't zero.
+func (p *printer) rest(addr, from, to uint64) {
+	if to = min(to, pageSize); from >= to {
+		return
+	}
+	b := p.fetch(addr+from, int(to-from))
+	if b != nil && zero(b) {
+		return
+	}
+	if n := len(p.b); n > 0 && p.b[n-1] != '{' {
+		p.str(", ")
+	}
+	if b == nil {
+		p.str("???")
+		return
+	}
+	p.str("/* bytes ")
+	p.uint(from)
+	p.str("..")
+	p.uint(to - 1)
+	p.str(" */ ")
+	p.hexString(b, len(b))
+}
+
 // rehearse copies what printing the argument will read.
 func (k *capture) rehearse(arg *Arg, addr uint64) {
 	if k.at == event.Enter && arg.dir&in == 0 || k.at == event.Leave && arg.dir&out == 0 {
@@ -74,10 +146,15 @@ func (k *capture) rehearse(arg *Arg, addr uint64) {
 	}
 	p := printer{
 		b: k.a.text[:0], opt: Options{Verbose: true, StrLen: max(k.lim.String, 32)}, s: &s, c: k.call,
-		m: memory{live: own}, at: k.at, failed: k.at == event.Leave && failed(k.ret) && !k.call.noError, unfinished: k.at == event.Enter,
+		m: memory{live: own}, failed: k.at == event.Leave && failed(k.ret) && !k.call.noError, unfinished: k.at == event.Enter,
 	}
 	v := Value{Name: arg.Name, Kind: arg.kind, Uint: addr, Int: int64(addr), arg: arg, s: &s, c: k.call}
-	arg.show(&p, &v)
+	p.at = v.phase()
+	if k.at == event.Leave && arg.more != nil {
+		p.later(&v)
+	} else {
+		arg.show(&p, &v)
+	}
 	k.a.text = p.b[:0]
 	k.dst, k.budget = own.dst, own.budget
 }

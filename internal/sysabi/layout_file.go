@@ -203,17 +203,13 @@ func (p *printer) flock(b []byte, start, length, pid int64) {
 	p.str("}")
 }
 
-var layoutOpenHow = &layout{24, 24, func(p *printer, b []byte) {
-	p.str("{flags=")
-	p.openFlags(le64(b, 0))
-	if f := le64(b, 0); f&0x40 != 0 || f&0x410000 == 0x410000 || le64(b, 8) != 0 {
-		p.field("mode")
-		p.perm(le64(b, 8))
-	}
-	p.field("resolve")
-	p.flags(setResolve, le64(b, 16))
-	p.str("}")
-}, false}
+var openHow = newRecord(
+	part("flags", 8, func(p *printer, b, _ []byte) { p.styled(le(b), func() { p.openFlags(le(b)) }) }),
+	part("mode", 8, func(p *printer, b, _ []byte) { p.perm(le(b)) }).only(func(_ *printer, b, all []byte) bool {
+		return creates(le64(all, 0)) || !zero(b)
+	}),
+	f64("resolve", setResolve),
+)
 
 // openFlags prints the access mode and the flags of open(2).
 func (p *printer) openFlags(v uint64) {

@@ -22,17 +22,24 @@ func (d *Decoded) AppendArgs(b []byte, o Options, from int) (_ []byte, next int)
 			return p.b, i
 		}
 		p.argument(v)
+		if d.Unfinished && v.arg.more != nil {
+			return p.b, i
+		}
 	}
 	return p.b, len(d.Args)
 }
 
 // AppendMore is AppendArgs for the arguments that the entry left, with the
-// separator before the first of them taken as printed.
+// separator before the first of them taken as printed, and of an argument that
+// is printed in two parts the first.
 func (d *Decoded) AppendMore(b []byte, o Options, from int) []byte {
 	p := d.printer(b, o)
 	for i := from; i < len(d.Args); i++ {
 		if i > from {
 			p.str(", ")
+		} else if d.Args[i].arg.more != nil {
+			p.later(&d.Args[i])
+			continue
 		}
 		p.argument(&d.Args[i])
 	}
@@ -68,6 +75,8 @@ func (v *Value) atExit() bool {
 	switch {
 	case v.arg.dir == out:
 		return true
+	case v.arg.show != nil:
+		return v.arg.dir&out != 0 && v.arg.more == nil
 	case v.arg.dir&out != 0:
 		return v.arg.st != nil && v.arg.st.changes || v.Kind == KindMessage || v.Kind == KindMessages
 	}

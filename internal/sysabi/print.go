@@ -221,6 +221,9 @@ func (p *printer) value(v *Value) {
 	if v.arg.show != nil {
 		p.at = v.phase()
 		v.arg.show(p, v)
+		if v.arg.more != nil && !p.unfinished {
+			p.later(v)
+		}
 		return
 	}
 	switch v.Kind {
