@@ -9,6 +9,7 @@ var (
 		{0x4000, "O_DIRECT"}, {0x8000, "O_LARGEFILE"}, {0x20000, "O_NOFOLLOW"}, {0x40000, "O_NOATIME"},
 		{0x80000, "O_CLOEXEC"}, {0x200000, "O_PATH"}, {0x410000, "O_TMPFILE"}, {0x400000, "__O_TMPFILE"},
 		{0x10000, "O_DIRECTORY"}, {0x4000000, "O_EMPTYPATH"}, {0x2000, "FASYNC"},
+		{0x100000000, "OPENAT2_REGULAR"},
 	}}
 	setAccMode = &Set{"O_???", []Name{
 		{0, "O_RDONLY"}, {1, "O_WRONLY"}, {2, "O_RDWR"}, {3, "O_ACCMODE"},
