@@ -11,15 +11,15 @@ import (
 var (
 	statCalls    = []string{"stat", "stat64", "oldstat"}
 	lstatCalls   = []string{"lstat", "lstat64", "oldlstat"}
-	fstatCalls   = []string{"fstat", "fstat64", "fstatat64", "newfstatat", "oldfstat"}
-	statLike     = slices.Concat(statCalls, lstatCalls, fstatCalls, []string{"statx"})
+	fstatCalls   = []string{"fstat", "fstat64", "fstatat64", "newfstatat", "oldfstat", "statx"}
+	statLike     = slices.Concat(statCalls, lstatCalls, fstatCalls)
 	statfsCalls  = []string{"statfs", "statfs64"}
 	fstatfsCalls = []string{"fstatfs", "fstatfs64"}
 	statfsLike   = slices.Concat(statfsCalls, fstatfsCalls, []string{"ustat"})
 	// pureCalls always succeed and have no arguments.
 	pureCalls = []string{
 		"getegid", "getegid32", "geteuid", "geteuid32", "getgid", "getgid32", "getpgrp", "getpid", "getppid",
-		"get_thread_area", "gettid", "get_tls", "getuid", "getuid32",
+		"gettid", "getuid", "getuid32",
 	}
 )
 

@@ -7,24 +7,24 @@ var callsClock = []Call{
 	def("clock_gettime", Clock, clockID, structOut("tp", layoutTimespec)),
 	def("clock_settime", Clock, clockID, structIn("tp", layoutTimespec)),
 	def("clock_getres", Clock, clockID, structOut("res", layoutTimespec)),
-	def("clock_nanosleep", Clock, clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)),
-	def("clock_adjtime", Clock, clockID, structInOut("buf", layoutTimex)),
-	def("adjtimex", Clock, structInOut("buf", layoutTimex)),
-	def("nanosleep", Clock, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
+	def("clock_nanosleep", Other, clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)).varies(nanosleepArgs),
+	def("clock_adjtime", Clock, clockID, structInOut("buf", layoutTimex)).remark(timexRemark),
+	def("adjtimex", Clock, structInOut("buf", layoutTimex)).remark(timexRemark),
+	def("nanosleep", Other, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
 	def("gettimeofday", Clock, structOut("tv", layoutTimeval), structOut("tz", layoutTimezone)),
 	def("settimeofday", Clock, structIn("tv", layoutTimeval), structIn("tz", layoutTimezone)),
 	def("time", Clock, structOut("tloc", layoutTimeOf)).remark(timeRemark),
-	def("alarm", Clock, unum("seconds")),
-	def("getitimer", Clock, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
-	def("setitimer", Clock, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
-	def("timer_create", Clock, clockID, structIn("sevp", layoutSigevent), structOut("timerid", layoutInt)),
-	def("timer_settime", Clock, num("timerid"), flags("flags", setTimerFlags), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
-	def("timer_gettime", Clock, num("timerid"), structOut("curr_value", layoutItimerspec)),
-	def("timer_getoverrun", Clock, num("timerid")),
-	def("timer_delete", Clock, num("timerid")),
-	def("timerfd_create", Desc|Clock, clockID, flags("flags", setTimerfdCreate)).retFD(),
-	def("timerfd_settime", Desc|Clock, fd, flags("flags", setTimerfd), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
-	def("timerfd_gettime", Desc|Clock, fd, structOut("curr_value", layoutItimerspec)),
+	def("alarm", Other, unum("seconds")),
+	def("getitimer", Other, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
+	def("setitimer", Other, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
+	def("timer_create", Other, clockID, structIn("sevp", layoutSigevent), structOut("timerid", layoutInt)),
+	def("timer_settime", Other, num("timerid"), flags("flags", setTimerFlags), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+	def("timer_gettime", Other, num("timerid"), structOut("curr_value", layoutItimerspec)),
+	def("timer_getoverrun", Other, num("timerid")),
+	def("timer_delete", Other, num("timerid")),
+	def("timerfd_create", Desc, clockID, flags("flags", setTimerfdCreate)).retFD(),
+	def("timerfd_settime", Desc, fd, flags("flags", setTimerfd), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+	def("timerfd_gettime", Desc, fd, structOut("curr_value", layoutItimerspec)),
 }
 
 var clockID = enum("clockid", setClocks)
@@ -81,4 +81,25 @@ var layoutTimeOf = &layout{8, 4, func(p *printer, b []byte) {
 
 func timeRemark(p *printer) {
 	p.b = time.Unix(p.s.Ret, 0).UTC().AppendFormat(p.b, "2006-01-02T15:04:05+0000")
+}
+
+// timexRemark names the state of the clock.
+func timexRemark(p *printer) {
+	states := [...]string{"TIME_OK", "TIME_INS", "TIME_DEL", "TIME_OOP", "TIME_WAIT", "TIME_ERROR"}
+	if v := p.s.Ret; v >= 0 && v < int64(len(states)) {
+		p.str(states[v])
+	}
+}
+
+// A sleep until a time leaves nothing.
+var (
+	nanosleepFor   = []Arg{clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)}
+	nanosleepUntil = []Arg{clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), ptr("remain")}
+)
+
+func nanosleepArgs(r *[6]uint64) []Arg {
+	if r[1]&1 != 0 { // TIMER_ABSTIME
+		return nanosleepUntil
+	}
+	return nanosleepFor
 }

@@ -16,19 +16,16 @@ var callsCreds = []Call{
 	def("getresgid", Creds, structOut("rgid", layoutID), structOut("egid", layoutID), structOut("sgid", layoutID)),
 	def("setfsuid", Creds, idArg("fsuid")).never(),
 	def("setfsgid", Creds, idArg("fsgid")).never(),
-	def("getgroups", Creds, num("size"), arrayOut("list", layoutU)),
-	def("setgroups", Creds, size("size"), arrayIn("list", layoutU, 0)),
+	def("getgroups", Creds, num("size"), gidsOut),
+	def("setgroups", Creds, num("size"), gidsIn),
 	def("capget", Creds, structIn("hdrp", layoutCapHeader), structOut("datap", layoutCapData)),
 	def("capset", Creds, structIn("hdrp", layoutCapHeader), structIn("datap", layoutCapData)),
-	def("landlock_create_ruleset", Desc, structIn("attr", layoutRuleset), size("size"), flags("flags", setLandlockCreate)).retFD().varies(rulesetArgs),
-	def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), hex("flags")),
-	def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), flags("flags", setNoFlags)),
-	def("lsm_get_self_attr", Other, enum("attr", setLSMAttr), ptr("ctx"), ptr("size"), flags("flags", setLSMFlags)),
-	def("lsm_set_self_attr", Other, enum("attr", setLSMAttr), ptr("ctx"), unum("size"), hex("flags")),
-	def("lsm_list_modules", Other, ptr("ids"), ptr("size"), hex("flags")),
-	def("add_key", Other, str("type"), str("description"), bufIn("payload", 3), size("plen"), enum("keyring", setKeySpec)),
-	def("request_key", Other, str("type"), str("description"), str("callout_info"), enum("dest_keyring", setKeySpec)),
-	def("keyctl", Other, enum("operation", setKeyctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")),
+	def("landlock_create_ruleset", Desc, rulesetAttr, size("size"), flags("flags", setLandlockCreate)).returns(rulesetResult),
+	def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), flags("flags", setLandlockAdd)).varies(landlockArgs),
+	def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), unhex("flags")),
+	def("lsm_get_self_attr", Other, enum("attr", setLSMAttr), lsmGet, lsmSize, flags("flags", setLSMFlags)),
+	def("lsm_set_self_attr", Other, enum("attr", setLSMAttr), lsmSet, unum("size"), unhex("flags")),
+	def("lsm_list_modules", Other, lsmIDs, lsmSize, unhex("flags")),
 }
 
 var layoutCapHeader = &layout{8, 8, func(p *printer, b []byte) {
@@ -72,40 +69,18 @@ func (p *printer) caps(v uint64) {
 	}
 }
 
-var layoutRuleset = &layout{8, 8, func(p *printer, b []byte) {
-	p.str("{handled_access_fs=")
-	p.flags(setLandlockFS, le64(b, 0))
-	p.str("}")
-}, false}
+// Lists of groups, of NGROUPS_MAX at most.
+const maxGroups = 65536
+
+func (p *printer) gids(addr, n uint64) {
+	if n = uint64(uint32(n)); n > maxGroups {
+		p.ptr(addr)
+	} else {
+		p.array(addr, n, 4, func(b []byte) { p.id(le(b)) })
+	}
+}
 
 var (
-	rulesetNone = []Arg{ptr("attr"), size("size"), flags("flags", setLandlockCreate)}
-	rulesetFS   = []Arg{structIn("attr", layoutRuleset), size("size"), flags("flags", setLandlockCreate)}
-	rulesetNet  = []Arg{structIn("attr", &layout{16, 16, printRuleset, false}), size("size"), flags("flags", setLandlockCreate)}
-	rulesetAll  = []Arg{structIn("attr", &layout{24, 24, printRuleset, false}), size("size"), flags("flags", setLandlockCreate)}
+	gidsIn  = shown("list", in, 4, func(p *printer, v *Value) { p.gids(v.Uint, p.size(v, 0)) })
+	gidsOut = shown("list", out, 4, func(p *printer, v *Value) { p.gids(v.Uint, uint64(p.s.Ret)) })
 )
-
-// rulesetArgs chooses by the size that the program gives: the structure grew.
-func rulesetArgs(r *[6]uint64) []Arg {
-	switch {
-	case r[1] >= 24:
-		return rulesetAll
-	case r[1] >= 16:
-		return rulesetNet
-	case r[1] >= 8:
-		return rulesetFS
-	}
-	return rulesetNone
-}
-
-func printRuleset(p *printer, b []byte) {
-	p.str("{handled_access_fs=")
-	p.flags(setLandlockFS, le64(b, 0))
-	p.field("handled_access_net")
-	p.flags(setLandlockNet, le64(b, 8))
-	if len(b) >= 24 {
-		p.field("scoped")
-		p.flags(setLandlockScope, le64(b, 16))
-	}
-	p.str("}")
-}

@@ -19,7 +19,7 @@ var callsDesc = []Call{
 	def("vmsplice", Desc, fd, iovIn("iov", 2), size("nr_segs"), flags("flags", setSplice)).through(0),
 	def("lseek", Desc, fd, offset("offset"), enum("whence", setWhence)),
 	def("close", Desc, fd),
-	def("close_range", Desc, unum("first"), unum("last"), flags("flags", setCloseRange)),
+	def("close_range", Other, unum("first"), unum("last"), flags("flags", setCloseRange)),
 	def("dup", Desc, fdArg("oldfd")).retFD(),
 	def("dup2", Desc, fdArg("oldfd"), fdArg("newfd")).retFD(),
 	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setFileFlags)).retFD(),
@@ -39,12 +39,12 @@ var callsDesc = []Call{
 	def("readahead", Desc, fd, offset("offset"), size("count")),
 	def("getdents", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents}, unum("count")),
 	def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, unum("count")),
-	def("memfd_create", Desc, str("name"), flags("flags", setMemfd)).retFD(),
+	def("memfd_create", Desc, str("name").upTo(250), number("flags", showMemfd)).retFD(),
 	def("memfd_secret", Desc, flags("flags", setMemfdSecret)).retFD(),
 	def("eventfd", Desc, unum("initval")).retFD(),
 	def("eventfd2", Desc, unum("initval"), flags("flags", setEventfd)).retFD(),
 	def("userfaultfd", Desc, flags("flags", setUffd)).retFD(),
-	def("cachestat", Desc, fd, ptr("cstat_range"), ptr("cstat"), hex("flags")),
+	def("cachestat", Desc, fd, given("cstat_range", newRecord(x64("off"), u64("len"))), filled("cstat", cachestat), unhex("flags")),
 	def("vhangup", Other),
 	def("lookup_dcookie", Other, size("cookie"), strOut("buf", 2), size("len")),
 }
@@ -73,6 +73,8 @@ var (
 	fcntlSeals  = fcntlWith(flags("arg", setSeals))
 	fcntlOwner  = fcntlWith(structIn("owner", layoutOwner))
 	fcntlOwnerG = fcntlWith(structOut("owner", layoutOwner))
+	fcntlDeleg  = fcntlWith(given("arg", delegation))
+	fcntlDelegG = fcntlWith(filled("arg", delegation))
 	fcntlHint   = fcntlWith(structIn("hint", layoutHint))
 	fcntlHintG  = fcntlWith(structOut("hint", layoutHint))
 )
@@ -96,6 +98,29 @@ var layoutHint = &layout{8, 8, func(p *printer, b []byte) {
 	p.enum(setWriteHints, le64(b, 0))
 	p.str("]")
 }, false}
+
+var delegation = newRecord(x32("d_flags"), en("d_type", 2, setLockCmds), x16("__pad"))
+
+var cachestat = newRecord(u64("nr_cache"), u64("nr_dirty"), u64("nr_writeback"), u64("nr_evicted"), u64("nr_recently_evicted"))
+
+// showMemfd prints memfd_create's flags with the logarithm of the size of huge
+// pages above them.
+func showMemfd(p *printer, v uint64) {
+	v = uint64(uint32(v))
+	p.styled(v, func() {
+		huge, f := v>>hugeShift, v&(1<<hugeShift-1)
+		if f != 0 || huge == 0 {
+			p.b = setMemfd.appendFlags(p.b, f)
+		}
+		if huge != 0 {
+			if f != 0 {
+				p.str("|")
+			}
+			p.uint(huge)
+			p.str("<<MFD_HUGE_SHIFT")
+		}
+	})
+}
 
 const (
 	fDupFD, fGetFD, fSetFD, fGetFL, fSetFL, fGetLk, fSetLk, fSetLkW = 0, 1, 2, 3, 4, 5, 6, 7
@@ -137,6 +162,10 @@ func fcntlArgs(r *[6]uint64) []Arg {
 		return fcntlHintG
 	case 1036, 1038:
 		return fcntlHint
+	case 1039: // F_GETDELEG
+		return fcntlDelegG
+	case 1040:
+		return fcntlDeleg
 	}
 	return fcntlHex
 }

@@ -8,8 +8,8 @@ var callsFile = []Call{
 	def("creat", File|Desc, pathname, mode("mode")).retFD(),
 	def("open_tree", File|Desc, dirfd, pathname, flags("flags", setOpenTree)).retFD(),
 	def("open_tree_attr", File|Desc, dirfd, pathname, flags("flags", setOpenTree), extensible("attr", in, mountAttr, 32, 4), size("size")).retFD(),
-	def("open_by_handle_at", Desc, dirfdArg("mount_fd"), ptr("handle"), flags("flags", setOpenFlags)).retFD(),
-	def("name_to_handle_at", File|Desc, dirfd, pathname, ptr("handle"), structOut("mount_id", layoutInt), flags("flags", setNameToHandle)),
+	def("open_by_handle_at", Desc, fdArg("mount_fd"), givenHandle, flags("flags", setOpenFlags)).retFD(),
+	def("name_to_handle_at", File|Desc, dirfd, pathname, handle, structOut("mount_id", layoutInt), flags("flags", setNameToHandle)),
 	def("access", File, pathname, flags("mode", setAccessModes)),
 	def("faccessat", File|Desc, dirfd, pathname, flags("mode", setAccessModes)),
 	def("faccessat2", File|Desc, dirfd, pathname, flags("mode", setAccessModes), flags("flags", setFaccessatFlags)),
@@ -36,19 +36,19 @@ var callsFile = []Call{
 	def("pivot_root", File, path("new_root"), path("put_old")),
 	def("truncate", File, pathname, offset("length").halves()),
 	def("acct", File, path("filename")),
-	def("swapon", File, pathname, flags("swapflags", setSwap)),
+	def("swapon", File, pathname, number("swapflags", showSwap)),
 	def("swapoff", File, pathname),
 	def("uselib", File, path("library")),
 
-	def("mount", File, path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), str("data")).varies(mountArgs),
+	def("mount", File, argsMountData[0], argsMountData[1], argsMountData[2], argsMountData[3], argsMountData[4]).varies(mountArgs),
 	def("umount", File, path("target")),
 	def("umount2", File, path("target"), flags("flags", setUmountFlags)),
 	def("fsopen", Desc, str("fsname"), flags("flags", setFsopen)).retFD(),
-	def("fsconfig", Desc|File, fd, enum("cmd", setFsconfig), str("key"), ptr("value"), num("aux")),
-	def("fsmount", Desc, fdArg("fsfd"), flags("flags", setFsmount), flags("attr_flags", setMountAttr)).retFD(),
-	def("fspick", Desc|File, dirfd, pathname, flags("flags", setFspick)).retFD(),
-	def("move_mount", Desc|File, dirfdArg("from_dirfd"), path("from_pathname"), dirfdArg("to_dirfd"), path("to_pathname"), flags("flags", setMoveMount)),
-	def("mount_setattr", Desc|File, dirfd, pathname, flags("flags", setMountSetattr), extensible("attr", in, mountAttr, 32, 4), size("size")),
+	def("fsconfig", File|Desc, fd, enum("cmd", setFsconfig), str("key"), ptr("value"), num("aux")).varies(fsconfigArgs),
+	def("fsmount", Desc, fdArg("fsfd"), flags("flags", setFsmount), flags("attr_flags", &Set{setMountAttr.Unknown, setFsmountAttr})).retFD(),
+	def("fspick", File|Desc, dirfd, pathname, flags("flags", setFspick)).retFD(),
+	def("move_mount", File|Desc, dirfdArg("from_dirfd"), path("from_pathname"), dirfdArg("to_dirfd"), path("to_pathname"), flags("flags", setMoveMount)),
+	def("mount_setattr", File|Desc, dirfd, pathname, flags("flags", setMountSetattr), extensible("attr", in, mountAttr, 32, 4), size("size")),
 	def("statmount", Other, selfSized("req", statmountReq, 24), statmountBuf, size("bufsize"), flags("flags", setStatmountFlags)),
 	def("listmount", Other, selfSized("req", listmountReq, 24), idsOut("mnt_ids", 2), size("nr_mnt_ids"), flags("flags", setListmountFlags)),
 	def("listns", Other, selfSized("req", listnsReq, 32), idsOut("ns_ids", 2), size("nr_ns_ids"), unhex("flags")),
@@ -57,10 +57,10 @@ var callsFile = []Call{
 
 	def("inotify_init", Desc).retFD(),
 	def("inotify_init1", Desc, flags("flags", setInotifyInit)).retFD(),
-	def("inotify_add_watch", Desc|File, fd, pathname, flags("mask", setInotify)),
+	def("inotify_add_watch", File|Desc, fd, pathname, flags("mask", setInotify)),
 	def("inotify_rm_watch", Desc, fd, num("wd")),
-	def("fanotify_init", Desc, flags("flags", setFanInit), flags("event_f_flags", setOpenFlags)).retFD(),
-	def("fanotify_mark", Desc|File, fdArg("fanotify_fd"), flags("flags", setFanMark), flags("mask", setFanMask).wide(), dirfd, pathname),
+	def("fanotify_init", Desc, number("flags", showFanInit), flags("event_f_flags", setOpenFlags)).retFD(),
+	def("fanotify_mark", File|Desc, fdArg("fanotify_fd"), flags("flags", setFanMark), flags("mask", setFanMask).wide(), fanDir, pathname),
 }
 
 // fileMode is a mode with a file type.
@@ -70,10 +70,11 @@ var fileMode = Arg{Name: "mode", kind: KindMode, set: setFileTypes}
 const argNUL = 0xff
 
 var (
-	argsOpen   = []Arg{pathname, flags("flags", setOpenFlags), mode("mode")}
-	argsOpenat = []Arg{dirfd, pathname, flags("flags", setOpenFlags), mode("mode")}
-	argsMknod  = []Arg{dirfd, pathname, fileMode, dev("dev")}
-	argsMount  = []Arg{path("source"), path("target"), str("filesystemtype"), flags("mountflags", setMountFlags).wide(), ptr("data")}
+	argsOpen    = []Arg{pathname, flags("flags", setOpenFlags), mode("mode")}
+	argsOpenat  = []Arg{dirfd, pathname, flags("flags", setOpenFlags), mode("mode")}
+	argsMknod   = []Arg{dirfd, pathname, fileMode, dev("dev")}
+	argsMount   = []Arg{path("source"), path("target"), ptr("filesystemtype"), flags("mountflags", setMountFlags).wide(), ptr("data")}
+	argsRemount = []Arg{path("source"), path("target"), ptr("filesystemtype"), flags("mountflags", setMountFlags).wide(), str("data")}
 )
 
 // creates reports that open's flags make the mode count: O_CREAT, or
@@ -124,19 +125,99 @@ func (p *printer) mountFlags(v uint64) {
 		p.flags(setMountFlags, v)
 		return
 	}
-	p.str("MS_MGC_VAL")
-	p.b = setMountFlags.appendMore(p.b, v&^0xffff0000)
+	p.constant("MS_MGC_VAL", func() { p.hex(mgcVal) })
+	if v &^= 0xffff0000; v != 0 {
+		p.str("|")
+		p.flags(setMountFlags, v)
+	}
 }
 
-// mount's data is a string for a new mount only; a change of flags ignores it.
+// mount's type is ignored when something that is mounted changes, and its data
+// when that is moved or bound.
 func mountArgs(r *[6]uint64) []Arg {
+	const remount = 0x20
 	const ignored = 0x1000 | 0x2000 | 0x20000 | 0x40000 | 0x80000 | 0x100000 // MS_BIND, MS_MOVE and propagation
 	f := r[3]
 	if f&0xffff0000 == mgcVal {
-		f &= 0xffff
+		f &^= 0xffff0000
 	}
-	if f&ignored != 0 {
+	switch {
+	case f&remount != 0:
+		return argsRemount
+	case f&ignored != 0:
 		return argsMount
 	}
 	return argsMountData
+}
+
+// fsconfig's key and value depend on the command.
+var fsconfigLists = [...][]Arg{
+	0: fsconfigWith(fsKey, ptr("value"), num("aux")),       // FSCONFIG_SET_FLAG
+	1: fsconfigWith(fsKey, fsValue, num("aux")),            // FSCONFIG_SET_STRING
+	2: fsconfigWith(fsKey, fsBinary, num("aux")),           // FSCONFIG_SET_BINARY
+	3: fsconfigWith(fsKey, path("value"), dirfdArg("aux")), // FSCONFIG_SET_PATH
+	4: fsconfigWith(fsKey, path("value"), dirfdArg("aux")), // FSCONFIG_SET_PATH_EMPTY
+	5: fsconfigWith(fsKey, ptr("value"), fdArg("aux")),     // FSCONFIG_SET_FD
+	6: fsconfigWith(ptr("key"), ptr("value"), num("aux")),  // FSCONFIG_CMD_CREATE and what is unknown
+}
+
+var (
+	fsKey    = shown("key", in, 256, func(p *printer, v *Value) { p.cstrAt(v.Uint, 256) })
+	fsValue  = shown("value", in, 256, func(p *printer, v *Value) { p.cstrAt(v.Uint, 256) })
+	fsBinary = shown("value", in, 256, func(p *printer, v *Value) {
+		if n := int32(p.size(v, 4)); n >= 0 && n <= 1<<20 {
+			p.hexAt(v.Uint, uint64(n))
+		} else {
+			p.ptr(v.Uint)
+		}
+	})
+)
+
+func fsconfigWith(a ...Arg) []Arg { return append([]Arg{fd, enum("cmd", setFsconfig)}, a...) }
+
+func fsconfigArgs(r *[6]uint64) []Arg {
+	return fsconfigLists[min(uint32(r[1]), 6)]
+}
+
+// showFanInit prints a class and flags above it.
+func showFanInit(p *printer, v uint64) {
+	v = uint64(uint32(v))
+	p.enum(setFanClass, v&12)
+	if v &^= 12; v != 0 {
+		p.str("|")
+		p.flags(setFanInit, v)
+	}
+}
+
+var setFanClass = &Set{"FAN_CLASS_???", []Name{{0, "FAN_CLASS_NOTIF"}, {4, "FAN_CLASS_CONTENT"}, {8, "FAN_CLASS_PRE_CONTENT"}}}
+
+// fanDir may be FAN_NOFD.
+var fanDir = Arg{Name: "dirfd", kind: KindDirFD, show: func(p *printer, v *Value) {
+	if v.Int == -1 {
+		p.constant("FAN_NOFD", func() { p.str("-1") })
+	} else {
+		p.dirfd(v.Int)
+	}
+}}
+
+// showSwap prints a priority in the low bits.
+func showSwap(p *printer, v uint64) {
+	v = uint64(uint32(v))
+	if f := v &^ 0x7fff; f != 0 {
+		p.flags(setSwap, f)
+		p.str("|")
+	}
+	p.uint(v & 0x7fff)
+}
+
+// setFsmountAttr are the attributes that fsmount takes.
+var setFsmountAttr = fsmountAttrs()
+
+func fsmountAttrs() (names []Name) {
+	for _, n := range setMountAttr.Names {
+		if n.S != "MOUNT_ATTR_IDMAP" {
+			names = append(names, n)
+		}
+	}
+	return names
 }

@@ -2,8 +2,8 @@ package sysabi
 
 // Numbers that x86-64 has reserved or whose calls are gone.
 var callsOther = []Call{
-	def("getpmsg", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3"), hex("arg4")),
-	def("putpmsg", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3"), hex("arg4")),
+	def("getpmsg", Network, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3"), hex("arg4")),
+	def("putpmsg", Network, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3"), hex("arg4")),
 	def("afs_syscall", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3"), hex("arg4")),
 	def("tuxcall", Other, hex("arg0"), hex("arg1"), hex("arg2")),
 	def("security", Other, hex("arg0"), hex("arg1"), hex("arg2")),

@@ -7,72 +7,72 @@ var callsProcess = []Call{
 	def("fork", Process).returnsPID(TGID),
 	def("vfork", Process).returnsPID(TGID),
 	def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs).returnsPID(TID),
-	def("clone3", Process, structIn("cl_args", layoutCloneArgs), size("size")).varies(clone3Args).returnsPID(TID),
+	def("clone3", Process, cloneArgs3, size("size")).returnsPID(TID),
 	def("exit", Process, num("status")).retNone(),
 	def("exit_group", Process, num("status")).retNone(),
 	def("wait4", Process, tgidOrPgid("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()).returnsPID(TGID),
 	def("waitid", Process, waitidPID...).varies(waitidArgs),
-	def("getpid", Process).never().returnsPID(TGID),
-	def("getppid", Process).never().returnsPID(TGID),
-	def("gettid", Process).never().returnsPID(TID),
-	def("getpgid", Process, pidArg("pid", TGID)).returnsPID(PGID),
-	def("setpgid", Process, pidArg("pid", TGID), pidArg("pgid", PGID)),
-	def("getpgrp", Process).never().returnsPID(PGID),
-	def("getsid", Process, pidArg("pid", TGID)).returnsPID(SID),
-	def("setsid", Process).returnsPID(SID),
-	def("set_tid_address", Process, ptr("tidptr")).returnsPID(TID),
-	def("set_robust_list", Process, ptr("head"), size("len")),
-	def("get_robust_list", Process, pidArg("pid", TID), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
-	def("rseq", Process, hex("rseq"), hex("rseq_len"), flags("flags", setRseq), hex("sig")),
-	def("rseq_slice_yield", Process),
-	def("unshare", Process, flags("flags", setUnshare).wide()),
-	def("setns", Desc|Process, fd, flags("nstype", setSetns)),
-	def("pidfd_open", Desc|Process, pidArg("pid", TGID), flags("flags", setPidfdOpen)).retFD(),
-	def("pidfd_getfd", Desc, fdArg("pidfd"), num("targetfd"), hex("flags")).retFD(),
-	def("pidfd_send_signal", Desc|Signal|Process, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
-	def("process_mrelease", Desc|Memory, fdArg("pidfd"), flags("flags", setNoFlags)),
-	def("process_madvise", Desc|Memory, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
-	def("process_vm_readv", Process, pidArg("pid", TGID), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
-	def("process_vm_writev", Process, pidArg("pid", TGID), ptr("local_iov"), size("liovcnt"), ptr("remote_iov"), size("riovcnt"), hex("flags")),
-	def("kcmp", Process, pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
-	def("ptrace", Process, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
-	def("seccomp", Process, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
-	def("prctl", Process, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
-	def("arch_prctl", Process, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
-	def("personality", Process, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
-	def("getrlimit", Process, enum("resource", setResources), structOut("rlim", layoutRlimit)),
-	def("setrlimit", Process, enum("resource", setResources), structIn("rlim", layoutRlimit)),
-	def("prlimit64", Process, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
-	def("getrusage", Process, enum("who", setRUsage), structOut("usage", layoutRusage)),
-	def("times", Process, structOut("buf", layoutTms)),
-	def("getpriority", Process, enum("which", setPriorities), pidBy("who", whoKind)),
-	def("setpriority", Process, enum("which", setPriorities), pidBy("who", whoKind), num("prio")),
-	def("ioprio_get", Process, enum("which", setIoprioWho), pidBy("who", ioprioKind)),
-	def("ioprio_set", Process, enum("which", setIoprioWho), pidBy("who", ioprioKind), hex("ioprio")),
-	def("sched_yield", Process),
-	def("sched_setparam", Process, pidArg("pid", TGID), structIn("param", layoutInt)),
-	def("sched_getparam", Process, pidArg("pid", TGID), structOut("param", layoutInt)),
-	def("sched_setscheduler", Process, pidArg("pid", TGID), schedPolicy, structIn("param", layoutInt)),
-	def("sched_getscheduler", Process, pidArg("pid", TGID)).remark(schedRemark),
-	def("sched_get_priority_max", Process, enum("policy", setSched)),
-	def("sched_get_priority_min", Process, enum("policy", setSched)),
-	def("sched_rr_get_interval", Process, pidArg("pid", TGID), structOut("tp", layoutTimespec)),
-	def("sched_setaffinity", Process, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
-	def("sched_getaffinity", Process, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
-	def("sched_setattr", Process, pidArg("pid", TGID), structIn("attr", layoutSchedAttr), hex("flags")),
-	def("sched_getattr", Process, pidArg("pid", TGID), structOut("attr", layoutSchedAttr), unum("size"), hex("flags")),
-	def("membarrier", Memory, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
+	def("getpid", Other).never().returnsPID(TGID),
+	def("getppid", Other).never().returnsPID(TGID),
+	def("gettid", Other).never().returnsPID(TID),
+	def("getpgid", Other, pidArg("pid", TGID)).returnsPID(PGID),
+	def("setpgid", Other, pidArg("pid", TGID), pidArg("pgid", PGID)),
+	def("getpgrp", Other).never().returnsPID(PGID),
+	def("getsid", Other, pidArg("pid", TGID)).returnsPID(SID),
+	def("setsid", Other).returnsPID(SID),
+	def("set_tid_address", Other, ptr("tidptr")).returnsPID(TID),
+	def("set_robust_list", Other, ptr("head"), size("len")),
+	def("get_robust_list", Other, pidArg("pid", TID), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
+	def("rseq", Other, rseqArg, unum("rseq_len"), flags("flags", setRseq), unhex("sig")),
+	def("rseq_slice_yield", Other),
+	def("unshare", Other, flags("flags", setUnshare).wide()),
+	def("setns", Desc, fd, flags("nstype", setSetns)),
+	def("pidfd_open", Desc, pidArg("pid", TGID), flags("flags", setPidfdOpen)).retFD(),
+	def("pidfd_getfd", Desc, fdArg("pidfd"), targetFD, unhex("flags")).retFD(),
+	def("pidfd_send_signal", Desc|Process|Signal, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
+	def("process_mrelease", Desc, fdArg("pidfd"), unhex("flags")),
+	def("process_madvise", Desc, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
+	def("process_vm_readv", Other, pidArg("pid", TGID), localIOV("local_iov", out, 2), size("liovcnt"), remoteIOV("remote_iov", out, 4), size("riovcnt"), size("flags")),
+	def("process_vm_writev", Other, pidArg("pid", TGID), localIOV("local_iov", in, 2), size("liovcnt"), remoteIOV("remote_iov", in, 4), size("riovcnt"), size("flags")),
+	def("kcmp", Other, pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
+	def("ptrace", Other, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
+	def("seccomp", Other, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
+	def("prctl", Creds, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
+	def("arch_prctl", Other, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
+	def("personality", Other, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
+	def("getrlimit", Other, enum("resource", setResources), structOut("rlim", layoutRlimit)),
+	def("setrlimit", Other, enum("resource", setResources), structIn("rlim", layoutRlimit)),
+	def("prlimit64", Other, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
+	def("getrusage", Other, enum("who", setRUsage), structOut("usage", layoutRusage)),
+	def("times", Other, structOut("buf", layoutTms)),
+	def("getpriority", Other, enum("which", setPriorities), pidBy("who", whoKind)),
+	def("setpriority", Other, enum("which", setPriorities), pidBy("who", whoKind), num("prio")),
+	def("ioprio_get", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind)).remark(ioprioRemark),
+	def("ioprio_set", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind), number("ioprio", showIoprio)),
+	def("sched_yield", Other),
+	def("sched_setparam", Other, pidArg("pid", TGID), given("param", schedParam)),
+	def("sched_getparam", Other, pidArg("pid", TGID), filled("param", schedParam)),
+	def("sched_setscheduler", Other, pidArg("pid", TGID), schedPolicy, given("param", schedParam)),
+	def("sched_getscheduler", Other, pidArg("pid", TGID)).returns(func(*[6]uint64) retKind { return retFlags }).remark(schedRemark),
+	def("sched_get_priority_max", Other, enum("policy", setSched)),
+	def("sched_get_priority_min", Other, enum("policy", setSched)),
+	def("sched_rr_get_interval", Other, pidArg("pid", TGID), structOut("tp", layoutTimespec)),
+	def("sched_setaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
+	def("sched_getaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
+	def("sched_setattr", Other, pidArg("pid", TGID), schedSet, unhex("flags")),
+	def("sched_getattr", Other, pidArg("pid", TGID), schedGet, unum("size"), flags("flags", setSchedGetattr)),
+	def("membarrier", Other, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
 	def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
-	def("set_thread_area", Process, ptr("u_info")),
-	def("get_thread_area", Process, ptr("u_info")),
-	def("modify_ldt", Process, num("func"), ptr("ptr"), size("bytecount")),
-	def("ioperm", Process, hex("from"), hex("num"), num("turn_on")),
-	def("iopl", Process, num("level")),
+	def("set_thread_area", Other, given("u_info", userDesc)).remark(threadAreaRemark),
+	def("get_thread_area", Other, getThreadArea),
+	def("modify_ldt", Other, num("func"), ldtEntry, size("bytecount")),
+	def("ioperm", Other, hex("from"), hex("num"), num("turn_on")),
+	def("iopl", Other, num("level")),
 }
 
 var (
 	waitStatus  = structOut("wstatus", layoutWait).ifAny()
-	schedPolicy = enumFlags("policy", 0x3fffffff, setSched, &Set{Names: []Name{{0x40000000, "SCHED_RESET_ON_FORK"}}})
+	schedPolicy = number("policy", showPolicy)
 )
 
 // clone's arguments as they are printed: the stack first, then the flags that
@@ -190,51 +190,6 @@ func (p *printer) cloneFlags(v uint64) {
 // setClone3All has clone's flags and those that only clone3 takes.
 var setClone3All = &Set{"CLONE_???", append(setCloneFlags.Names[:len(setCloneFlags.Names):len(setCloneFlags.Names)], setClone3Flags.Names...)}
 
-var (
-	argsClone3      = []Arg{structIn("cl_args", layoutCloneArgs), size("size")}
-	argsClone3Short = []Arg{ptr("cl_args"), size("size")}
-)
-
-func clone3Args(r *[6]uint64) []Arg {
-	if r[1] < 64 { // CLONE_ARGS_SIZE_VER0
-		return argsClone3Short
-	}
-	return argsClone3
-}
-
-// struct clone_args in its first published size.
-var layoutCloneArgs = &layout{64, 64, func(p *printer, b []byte) {
-	p.str("{flags=")
-	p.flags(setClone3All, le64(b, 0))
-	for i, n := range [...]string{"pidfd", "child_tid", "parent_tid"} {
-		if v := le64(b, 8+8*i); v != 0 {
-			p.field(n)
-			p.hex(v)
-		}
-	}
-	p.field("exit_signal")
-	if s := le64(b, 32); s == 0 {
-		p.str("0")
-	} else {
-		p.str(SignalName(int(s & 0xff)))
-	}
-	p.field("stack")
-	p.ptr(le64(b, 40))
-	p.field("stack_size")
-	p.hex(le64(b, 48))
-	if v := le64(b, 56); v != 0 {
-		p.field("tls")
-		p.hex(v)
-	}
-	p.str("}")
-	// The kernel puts the result there: CLONE_PARENT_SETTID.
-	if le64(b, 0)&0x100000 != 0 && p.s.Ret > 0 && !p.unfinished {
-		p.str(" => {parent_tid=[")
-		p.int(p.s.Ret)
-		p.str("]}")
-	}
-}, false}
-
 var layoutRusage = &layout{144, 72, func(p *printer, b []byte) {
 	half := 2 * p.word()
 	p.str("{ru_utime=")
@@ -271,33 +226,10 @@ func (p *printer) cpus(b []byte) {
 	p.str("]")
 }
 
-var layoutSchedAttr = &layout{56, 56, func(p *printer, b []byte) {
-	p.str("{size=")
-	p.uint(le32(b, 0))
-	p.field("sched_policy")
-	p.enum(setSched, le32(b, 4))
-	p.field("sched_flags")
-	p.flags(setSchedFlags, le64(b, 8))
-	p.field("sched_nice")
-	p.int(i32(b, 16))
-	p.field("sched_priority")
-	p.uint(le32(b, 20))
-	for i, n := range [...]string{"sched_runtime", "sched_deadline", "sched_period"} {
-		p.field(n)
-		p.uint(le64(b, 24+8*i))
-	}
-	if le32(b, 0) >= 56 {
-		p.field("sched_util_min")
-		p.uint(le32(b, 48))
-		p.field("sched_util_max")
-		p.uint(le32(b, 52))
-	}
-	p.str("}")
-}, false}
-
 var (
 	argsKcmp     = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")}
 	argsKcmpFile = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
+	argsKcmpSlot = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), given("idx2", epollSlot)}
 	argsKcmpNone = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp)}
 )
 
@@ -309,6 +241,8 @@ func kcmpArgs(r *[6]uint64) []Arg {
 		return argsKcmpFile
 	case t < 7:
 		return argsKcmpNone
+	case t == 7:
+		return argsKcmpSlot
 	}
 	return argsKcmp
 }
@@ -378,8 +312,6 @@ func personalityRemark(p *printer) {
 	p.enum(setPersonality, v&0xff)
 	p.b = setPersonalityFlags.appendMore(p.b, v&^0xff)
 }
-
-func schedRemark(p *printer) { p.enum(schedPolicy.low, uint64(p.s.Ret)&schedPolicy.lowM) }
 
 var argsMembarrier = []Arg{enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")}
 

@@ -3,12 +3,12 @@ package sysabi
 // The machine as a whole.
 var callsSystem = []Call{
 	def("uname", Other, structOut("buf", layoutUtsname)),
-	def("sethostname", Other, bufIn("name", 1).length32(), unum("len")),
-	def("setdomainname", Other, bufIn("name", 1).length32(), unum("len")),
+	def("sethostname", Other, hostname, num("len")),
+	def("setdomainname", Other, hostname, num("len")),
 	def("sysinfo", Other, structOut("info", layoutSysinfo)),
 	def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
 	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
-	def("reboot", Other, enum("magic", setReboot1), enum("magic2", setReboot2), enum("op", setReboot3), ptr("arg")),
+	def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
 	def("bpf", Desc, enum("cmd", setBpfCmds), ptr("attr"), unum("size")),
 	def("perf_event_open", Desc, structIn("attr", layoutPerfAttr), num("pid"), num("cpu"), num("group_fd"), flags("flags", setPerfOpen)).retFD(),
 	def("init_module", Other, ptr("module_image"), size("len"), str("param_values")),
@@ -17,10 +17,10 @@ var callsSystem = []Call{
 	def("create_module", Other, str("name"), size("size")),
 	def("query_module", Other, str("name"), num("which"), ptr("buf"), size("bufsize"), ptr("ret")),
 	def("get_kernel_syms", Other, ptr("table")),
-	def("kexec_load", Other, ptr("entry"), size("nr_segments"), ptr("segments"), enumFlags("flags", 0xffff0000, setKexecArch, setKexec)),
-	def("kexec_file_load", Desc, fdArg("kernel_fd"), fdArg("initrd_fd"), size("cmdline_len"), str("cmdline"), flags("flags", setKexecFile)),
+	def("kexec_load", Other, ptr("entry"), size("nr_segments"), kexecSegments, number("flags", showKexec)),
+	def("kexec_file_load", Desc, fdArg("kernel_fd"), fdArg("initrd_fd"), size("cmdline_len"), bytesIn("cmdline", 2), flags("flags", setKexecFile).wide()),
 	def("nfsservctl", Other, num("cmd"), ptr("argp"), ptr("resp")),
-	def("_sysctl", Other, ptr("args")),
+	def("_sysctl", Other, given("args", newRecord(al("name"), s32("nlen"), al("oldval"), al("oldlenp"), al("newval"), ul("newlen"), pad(0)))),
 	def("uprobe", Other),
 	def("uretprobe", Other),
 }
@@ -104,4 +104,51 @@ func syslogArgs(r *[6]uint64) []Arg {
 		return syslogOnly
 	}
 	return syslogLen
+}
+
+// LINUX_REBOOT_CMD_RESTART2 has a command, at most 255 bytes of it.
+var rebootArgs = []Arg{
+	enum("magic", setReboot1), enum("magic2", setReboot2), enum("op", setReboot3),
+	shown("arg", in, 255, func(p *printer, v *Value) { p.cstrAt(v.Uint, 255) }),
+}
+
+func rebootWith(r *[6]uint64) []Arg {
+	if uint32(r[2]) == 0xa1b2c3d4 {
+		return rebootArgs
+	}
+	return rebootArgs[:3]
+}
+
+// kexecSegments are at most 16.
+var (
+	kexecSegment  = newRecord(al("buf"), ul("bufsz"), al("mem"), ul("memsz"))
+	kexecSegments = shown("segments", in, kexecSegment.size, func(p *printer, v *Value) {
+		if n := p.size(v, 1); n <= 16 {
+			p.array(v.Uint, n, p.bytesOf(kexecSegment), func(b []byte) { p.record(kexecSegment, b) })
+		} else {
+			p.ptr(v.Uint)
+		}
+	})
+)
+
+func showKexec(p *printer, v uint64) {
+	p.enum(setKexecArch, v&0xffff0000)
+	if v &^= 0xffff0000; v != 0 {
+		p.str("|")
+		p.flags(setKexec, v)
+	}
+}
+
+// hostname is a name of at most 64 bytes.
+var hostname = shown("name", in, 64, func(p *printer, v *Value) {
+	if n := uint32(p.size(v, 1)); n > 64 {
+		p.ptr(v.Uint)
+	} else {
+		p.bytesAt(v.Uint, uint64(n))
+	}
+})
+
+// bytesIn is as many bytes as register n says, which are not a transfer.
+func bytesIn(name string, n uint8) Arg {
+	return shown(name, in, 1, func(p *printer, v *Value) { p.bytesAt(v.Uint, p.size(v, n)) }).sized(n)
 }

@@ -11,41 +11,34 @@ var callsWait = []Call{
 	def("epoll_create", Desc, num("size")).retFD(),
 	def("epoll_create1", Desc, flags("flags", setEpollFlags)).retFD(),
 	def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)).varies(epollCtlArgs),
-	def("epoll_ctl_old", Desc, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+	def("epoll_ctl_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
 	def("epoll_wait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout")),
-	def("epoll_wait_old", Desc, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+	def("epoll_wait_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
 	def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
 	def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
-	def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), hex("val3")).varies(futexArgs),
-	def("futex_wait", Other, ptr("uaddr"), hex("val"), hex("mask"), flags("flags", setFutex2), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
-	def("futex_wake", Other, ptr("uaddr"), hex("mask"), num("nr"), flags("flags", setFutex2)),
-	def("futex_requeue", Other, ptr("waiters"), hex("flags"), num("nr_wake"), num("nr_requeue")),
-	def("futex_waitv", Other, ptr("waiters"), unum("nr_futexes"), hex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+	def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), unhex("val3")).varies(futexArgs),
+	def("futex_wait", Other, ptr("uaddr"), size("val"), enum("mask", setFutexBitset).wide(), futex2Flags, structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+	def("futex_wake", Other, ptr("uaddr"), enum("mask", setFutexBitset).wide(), num("nr"), futex2Flags),
+	def("futex_requeue", Other, futexWaiters(func(*Value) uint64 { return 2 }), unhex("flags"), num("nr_wake"), num("nr_requeue")),
+	def("futex_waitv", Other, futexWaiters(func(v *Value) uint64 { return uint64(uint32(v.s.Args[1])) }), unum("nr_futexes"), unhex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
 
 	def("io_uring_setup", Desc, unum("entries"), structInOut("params", layoutUringParams)).retFD(),
 	def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")),
 	def("io_uring_register", Desc|Memory, fd, enum("opcode", setUringRegister), ptr("arg"), unum("nr_args")),
 	def("io_setup", Memory, unum("nr_events"), structInOut("ctx_idp", layoutAioCtx)),
-	def("io_destroy", Memory, hex("ctx_id")),
-	def("io_submit", Other, hex("ctx_id"), long("nr"), ptr("iocbpp")),
-	def("io_cancel", Other, hex("ctx_id"), ptr("iocb"), ptr("result")),
-	def("io_getevents", Other, hex("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec)),
-	def("io_pgetevents", Other, hex("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec), structIn("sig", layoutSigmaskArg)),
+	def("io_destroy", Memory, ptr("ctx_id")),
+	def("io_submit", Other, ptr("ctx_id"), long("nr"), iocbs),
+	def("io_cancel", Other, ptr("ctx_id"), given("iocb", iocbHead), filled("result", ioEvent)),
+	def("io_getevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec)),
+	def("io_pgetevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec), structIn("sig", layoutSigmaskArg)),
 }
 
 var layoutAioCtx = &layout{8, 4, layoutPtr.print, true}
 
-var layoutIoEvent = &layout{32, 32, func(p *printer, b []byte) {
-	p.str("{data=")
-	p.hex(le64(b, 0))
-	p.str(", obj=")
-	p.ptr(le64(b, 8))
-	p.str(", res=")
-	p.int(int64(le64(b, 16)))
-	p.str(", res2=")
-	p.int(int64(le64(b, 24)))
-	p.str("}")
-}, false}
+var (
+	ioEvent       = newRecord(x64("data"), x64("obj"), s64("res"), s64("res2"))
+	layoutIoEvent = ioEvent.layout()
+)
 
 // pselect6's last argument: a pointer to a signal set and its size.
 var layoutSigmaskArg = &layout{16, 8, func(p *printer, b []byte) {
@@ -100,8 +93,7 @@ func epollCtlArgs(r *[6]uint64) []Arg {
 	return argsEpollCtl
 }
 
-// The operation of futex(2) with FUTEX_CLOCK_REALTIME, 0x100, above it.
-var futexOp = enumFlags("futex_op", 0xff, setFutexOps, &Set{Names: []Name{{0x100, "FUTEX_CLOCK_REALTIME"}}})
+var futexOp = enum("futex_op", setFutexOps)
 
 var (
 	futexHead     = []Arg{ptr("uaddr"), futexOp, unum("val")}
@@ -112,7 +104,7 @@ var (
 	futexCmp      = futexWith(unum("val2"), ptr("uaddr2"), unum("val3"))
 	futexLock     = []Arg{ptr("uaddr"), futexOp, structIn("timeout", layoutTimespec).at(3)}
 	futexUnlock   = []Arg{ptr("uaddr"), futexOp}
-	futexAll      = futexWith(ptr("timeout"), ptr("uaddr2"), hex("val3"))
+	futexAll      = futexWith(ptr("timeout"), ptr("uaddr2"), unhex("val3"))
 	futexWaitPI   = futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2"))
 )
 
@@ -151,11 +143,22 @@ func (p *printer) wakeOp(v uint64) {
 	if v>>31&1 != 0 {
 		p.str("FUTEX_OP_OPARG_SHIFT<<28|")
 	}
-	p.enum(setFutexWakeOps, v>>28&7)
-	p.str("<<28|")
+	p.shifted(setFutexWakeOps, v>>28&7, "<<28")
+	p.str("|")
 	p.hex(v >> 12 & 0xfff)
 	p.str("<<12|")
-	p.enum(setFutexWakeCmps, v>>24&0xf)
-	p.str("<<24|")
+	p.shifted(setFutexWakeCmps, v>>24&0xf, "<<24")
+	p.str("|")
 	p.hex(v & 0xfff)
+}
+
+// shifted prints an enum that is shifted; the remark on an unknown one comes last.
+func (p *printer) shifted(s *Set, v uint64, by string) {
+	if n := s.Name(v); n != "" {
+		p.str(n + by)
+		return
+	}
+	p.hex(v)
+	p.str(by)
+	p.b = s.comment(p.b)
 }

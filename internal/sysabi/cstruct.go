@@ -8,12 +8,13 @@ type cstruct struct {
 	fields       []field
 	size, size32 int
 	align        int
+	order        []int // of printing, when it isn't that in memory
 }
 
 // field is a member of a cstruct.
 type field struct {
 	name     string // "" for padding
-	size     int    // bytes of an element, 0 for a word
+	size     int    // bytes of an element, 0 for a word, -1 for none
 	n        int    // elements, when it is an array
 	align    int    // when it isn't the element's size
 	size32   int    // when a word is 4 bytes and it isn't the same
@@ -24,8 +25,11 @@ type field struct {
 
 func (f *field) bytes(word int) int {
 	size := f.size
-	if size == 0 {
+	switch {
+	case size == 0:
 		size = word
+	case size < 0:
+		size = 0
 	}
 	if word == 4 && f.size32 > 0 {
 		size = f.size32
@@ -77,8 +81,15 @@ func (p *printer) record(r *cstruct, b []byte) {
 
 // members is record without the braces.
 func (p *printer) members(r *cstruct, b []byte) {
-	for i := range r.fields {
+	n := len(r.fields)
+	if r.order != nil {
+		n = len(r.order)
+	}
+	for i := range n {
 		f := &r.fields[i]
+		if r.order != nil {
+			f = &r.fields[r.order[i]]
+		}
 		if f.name == "" {
 			continue
 		}
@@ -251,4 +262,11 @@ func (p *printer) charArray(b []byte) {
 	}
 	p.quote(b[:n-1], n-1, 0)
 	p.str("...")
+}
+
+// packed says that nothing is aligned at the structure's end.
+func (r *cstruct) packed() *cstruct {
+	last := &r.fields[len(r.fields)-1]
+	r.size, r.size32 = last.at+last.bytes(8), last.at32+last.bytes(4)
+	return r
 }

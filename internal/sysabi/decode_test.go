@@ -39,6 +39,7 @@ func TestString(t *testing.T) {
 	m.put(0x8180, make([]byte, 100))
 	m.put(0x9000, []byte("how\x00"))
 	m.words(0x9100, 0x9000, 0)
+	m.put(0x7e00, []byte{77, 0, 0, 0})
 	m.words(0xa000, 0x3d0f00, 0, 0x7f00, 0x7e00, 0, 0x10000, 0x8000, 0x6000)
 
 	for _, tt := range []struct {

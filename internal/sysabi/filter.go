@@ -23,16 +23,7 @@ func (p *printer) filter(addr, n uint64, k operand) {
 		p.ptr(addr)
 		return
 	}
-	count := 0
-	p.array(addr, n, 8, func(b []byte) {
-		if count++; count > maxInsns {
-			if count == maxInsns+1 {
-				p.str("...")
-			}
-			return
-		}
-		p.filterInsn(b, k)
-	})
+	p.arrayUpTo(addr, n, 8, maxInsns, func(b []byte) { p.filterInsn(b, k) })
 }
 
 func (p *printer) filterInsn(b []byte, k operand) {

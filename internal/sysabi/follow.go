@@ -39,13 +39,7 @@ func given(name string, r *cstruct) Arg { return shown(name, in, r.size, recordA
 
 // filled is a shown argument that is a record, which the kernel fills.
 func filled(name string, r *cstruct) Arg {
-	return shown(name, out, r.size, func(p *printer, v *Value) {
-		if p.failed || p.unfinished {
-			p.ptr(v.Uint)
-			return
-		}
-		p.recordAt(r, v.Uint)
-	})
+	return shown(name, out, r.size, recordAt(r))
 }
 
 func recordAt(r *cstruct) func(p *printer, v *Value) {
@@ -77,10 +71,6 @@ func (a Arg) twice(more func(p *printer, v *Value)) Arg {
 // know more or less of it than the program. It has at least least bytes.
 func extensible(name string, d dir, r *cstruct, least int, sizeReg uint8) Arg {
 	return shown(name, d, 1, func(p *printer, v *Value) {
-		if d == out && (p.failed || p.unfinished) {
-			p.ptr(v.Uint)
-			return
-		}
 		p.extensible(r, v.Uint, p.size(v, sizeReg), least)
 	}).sized(sizeReg)
 }
@@ -171,8 +161,16 @@ func (k *capture) fetch(addr uint64, n int, at event.Phase) ([]byte, bool) {
 }
 
 // fetch returns the n bytes at addr as they were when the argument counts, nil
-// when they were not captured.
-func (p *printer) fetch(addr uint64, n int) []byte { return p.fetchAt(addr, n, p.at) }
+// when they were not captured or the kernel filled nothing.
+func (p *printer) fetch(addr uint64, n int) []byte {
+	if p.nothing() {
+		return nil
+	}
+	return p.fetchAt(addr, n, p.at)
+}
+
+// nothing says that the kernel should have filled memory and did not.
+func (p *printer) nothing() bool { return p.at == event.Leave && (p.failed || p.unfinished) }
 
 func (p *printer) fetchAt(addr uint64, n int, at event.Phase) []byte {
 	if p.fetches++; addr == 0 || n < 0 || n > maxFetch || p.fetches > maxFetches {
@@ -200,7 +198,7 @@ func (p *printer) wordAt(addr uint64) (uint64, bool) { return p.number(addr, p.w
 // NUL is there, whole that nothing was unreadable before n.
 func (p *printer) textAt(addr uint64, n int) (q []byte, ended, whole bool) {
 	n = min(n, maxFetch)
-	if p.fetches++; addr == 0 || p.fetches > maxFetches {
+	if p.fetches++; addr == 0 || p.fetches > maxFetches || p.nothing() {
 		return nil, false, false
 	}
 	if k := p.m.live; k != nil {
@@ -264,6 +262,11 @@ func (p *printer) bytesWith(addr, n uint64, quote func(b []byte, n, max int)) {
 
 // array prints n elements of size bytes.
 func (p *printer) array(addr, n uint64, size int, each func(b []byte)) {
+	p.arrayUpTo(addr, n, size, 1<<40, each)
+}
+
+// arrayUpTo prints most elements at most.
+func (p *printer) arrayUpTo(addr, n uint64, size int, most uint64, each func(b []byte)) {
 	switch {
 	case addr == 0:
 		p.str("NULL")
@@ -275,7 +278,7 @@ func (p *printer) array(addr, n uint64, size int, each func(b []byte)) {
 		p.ptr(addr)
 		return
 	}
-	if p.m.live != nil { // in one read
+	if p.m.live != nil && !p.nothing() { // in one read
 		p.m.live.fetch(addr, int(min(n*uint64(size), maxFetch)), p.at)
 	}
 	for i := range n {
@@ -296,7 +299,7 @@ func (p *printer) array(addr, n uint64, size int, each func(b []byte)) {
 			p.str(" */")
 			break
 		}
-		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
+		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose || i >= most {
 			p.str("...")
 			break
 		}

@@ -61,7 +61,7 @@ func (p *printer) stat(s stat) {
 		p.uint(s.ino)
 	}
 	p.field("st_mode")
-	p.mode(s.mode)
+	p.styledMode(s.mode)
 	if !p.abbreviated() {
 		for _, f := range [...]struct {
 			name string
@@ -111,7 +111,7 @@ var layoutStatx = &layout{256, 256, func(p *printer, b []byte) {
 		p.uint(le32(b, 24))
 	}
 	p.field("stx_mode")
-	p.mode(le16(b, 28))
+	p.styledMode(le16(b, 28))
 	if !p.abbreviated() {
 		p.field("stx_ino")
 		p.uint(le64(b, 32))
@@ -126,8 +126,14 @@ var layoutStatx = &layout{256, 256, func(p *printer, b []byte) {
 	p.uint(le64(b, 48))
 	p.field("stx_attributes_mask")
 	p.flags(setStatxAttrs, le64(b, 56))
-	for i, n := range [...]string{"stx_atime", "stx_btime", "stx_ctime", "stx_mtime"} {
-		p.field(n)
+	for i, n := range [...]struct {
+		name string
+		bit  uint64
+	}{{"stx_atime", 0x20}, {"stx_btime", 0x800}, {"stx_ctime", 0x80}, {"stx_mtime", 0x40}} {
+		if mask&n.bit == 0 {
+			continue
+		}
+		p.field(n.name)
 		o := 64 + 16*i
 		p.str("{tv_sec=")
 		p.int(int64(le64(b, o)))
@@ -140,8 +146,30 @@ var layoutStatx = &layout{256, 256, func(p *printer, b []byte) {
 		p.field(n)
 		p.uint(le32(b, 128+4*i))
 	}
-	p.field("stx_mnt_id")
-	p.hex(le64(b, 144))
+	atomic := le64(b, 8)&0x400000 != 0 // STATX_ATTR_WRITE_ATOMIC
+	for _, f := range [...]struct {
+		name string
+		at   int
+		has  bool
+	}{
+		{"stx_dio_mem_align", 152, mask&0x2000 != 0}, {"stx_dio_offset_align", 156, mask&0x2000 != 0}, {"stx_subvol", 160, mask&0x8000 != 0},
+		{"stx_atomic_write_unit_min", 168, atomic}, {"stx_atomic_write_unit_max", 172, atomic}, {"stx_atomic_write_segments_max", 176, atomic},
+		{"stx_dio_read_offset_align", 180, mask&0x20000 != 0}, {"stx_atomic_write_unit_max_opt", 184, atomic},
+	} {
+		if f.at == 152 && mask&0x1000 != 0 { // STATX_MNT_ID
+			p.field("stx_mnt_id")
+			p.hex(le64(b, 144))
+		}
+		if !f.has {
+			continue
+		}
+		p.field(f.name)
+		if f.at == 160 {
+			p.hex(le64(b, f.at))
+		} else {
+			p.uint(le32(b, f.at))
+		}
+	}
 	p.str("}")
 }, false}
 

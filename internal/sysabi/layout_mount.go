@@ -1,5 +1,7 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // Structures of the mount calls (mount_setattr(2), statmount(2), listmount(2))
 // and of listns(2).
 
@@ -59,14 +61,6 @@ func (p *printer) selfSized(r *cstruct, addr uint64, least int) {
 // idsOut is an array of 64 bit ids, as many as the result says and there is room for.
 func idsOut(name string, room uint8) Arg {
 	return shown(name, out, 8, func(p *printer, v *Value) {
-		if p.failed || p.unfinished {
-			if n := p.size(v, room); v.Uint != 0 && n == 0 && p.failed {
-				p.str("[]")
-				return
-			}
-			p.ptr(v.Uint)
-			return
-		}
 		p.hexes(v.Uint, min(p.size(v, room), uint64(p.s.Ret)), 8)
 	})
 }
@@ -182,12 +176,71 @@ var statmountFields = [...]struct {
 }
 
 var statmountBuf = shown("buf", out, statmountHead, func(p *printer, v *Value) {
-	if p.failed || p.unfinished {
-		p.ptr(v.Uint)
-		return
-	}
 	p.statmount(v.Uint, p.size(v, 2))
 })
+
+// struct file_handle (name_to_handle_at(2)): the room, or the size, of f_handle.
+const maxHandle = 128 // MAX_HANDLE_SZ
+
+func (p *printer) fileHandle(addr, n uint64) {
+	p.str(", f_handle=")
+	if b := p.fetch(addr+8, int(min(n, maxHandle))); b != nil {
+		p.hexBytes(b, int(min(n, 1<<31-1)))
+	} else {
+		p.str("???")
+	}
+}
+
+// hexBytes prints all of b in hex, "..." behind it when there are more than n.
+func (p *printer) hexBytes(b []byte, n int) {
+	limit := p.opt.StrLen
+	p.opt.StrLen = max(len(b), 1)
+	p.hexString(b, n)
+	p.opt.StrLen = limit
+}
+
+var (
+	givenHandle = shown("handle", in, 8, func(p *printer, v *Value) {
+		b := p.fetch(v.Uint, 8)
+		if b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		p.str("{handle_bytes=")
+		p.uint(le32(b, 0))
+		p.str(", handle_type=")
+		p.int(i32(b, 4))
+		p.fileHandle(v.Uint, le32(b, 0))
+		p.str("}")
+	})
+
+	handle = shown("handle", in, 8, func(p *printer, v *Value) {
+		if b := p.fetch(v.Uint, 8); b != nil {
+			p.str("{handle_bytes=")
+			p.uint(le32(b, 0))
+		} else {
+			p.ptr(v.Uint)
+		}
+	}).twice(func(p *printer, v *Value) {
+		const overflow = -75 // EOVERFLOW: the kernel told the room that it needs
+		was := p.fetchAt(v.Uint, 8, event.Enter)
+		if was == nil {
+			return
+		}
+		if b := p.fetchAt(v.Uint, 8, event.Leave); b != nil && (!p.failed || p.s.Ret == overflow) {
+			if le32(b, 0) != le32(was, 0) {
+				p.str(" => ")
+				p.uint(le32(b, 0))
+			}
+			if !p.failed {
+				p.str(", handle_type=")
+				p.int(i32(b, 4))
+				p.fileHandle(v.Uint, le32(b, 0))
+			}
+		}
+		p.str("}")
+	})
+)
 
 // Constants of the mount calls.
 var (

@@ -29,7 +29,7 @@ var (
 		{0x20000000, "CLONE_NEWPID"}, {0x40000000, "CLONE_NEWNET"},
 	}}
 	setWaitOptions = &Set{"W???", []Name{
-		{1, "WNOHANG"}, {2, "WUNTRACED"}, {4, "WEXITED"}, {8, "WCONTINUED"}, {0x1000000, "WNOWAIT"},
+		{1, "WNOHANG"}, {4, "WEXITED"}, {2, "WSTOPPED"}, {8, "WCONTINUED"}, {0x1000000, "WNOWAIT"},
 		{0x80000000, "__WCLONE"}, {0x40000000, "__WALL"}, {0x20000000, "__WNOTHREAD"},
 	}}
 	setWaitID = &Set{"P_???", []Name{
@@ -131,7 +131,7 @@ var (
 		{0x5005, "ARCH_SHSTK_STATUS"},
 	}}
 	setPidfdOpen = &Set{"PIDFD_???", []Name{
-		{0x800, "PIDFD_NONBLOCK"}, {0x80, "PIDFD_THREAD"},
+		{0x800, "PIDFD_NONBLOCK"}, {0x80, "PIDFD_THREAD"}, {0x200, "PIDFD_AUTOKILL"},
 	}}
 	setPidfdSignal = &Set{"PIDFD_SIGNAL_???", []Name{
 		{1, "PIDFD_SIGNAL_THREAD"}, {2, "PIDFD_SIGNAL_THREAD_GROUP"}, {4, "PIDFD_SIGNAL_PROCESS_GROUP"},

@@ -186,15 +186,15 @@ func (p *printer) octal(v uint64, width int) {
 	p.str(t)
 }
 
-// hex8 prints as C's %#08x does.
-func (p *printer) hex8(v uint64) {
+// hexPad prints as C's %#0*x does.
+func (p *printer) hexPad(v uint64, width int) {
 	t := strconv.FormatUint(v, 16)
 	n := len(t)
 	if v != 0 {
 		p.str("0x")
 		n += 2
 	}
-	for ; n < 8; n++ {
+	for ; n < width; n++ {
 		p.str("0")
 	}
 	p.str(t)
@@ -287,7 +287,7 @@ func (p *printer) value(v *Value) {
 			p.styled(v.Uint, func() { p.openFlags(v.Uint) })
 			return
 		case setMountFlags:
-			p.styled(v.Uint, func() { p.mountFlags(v.Uint) })
+			p.mountFlags(v.Uint)
 			return
 		case setFutexWakeOps:
 			p.styled(v.Uint, func() { p.wakeOp(v.Uint) })
@@ -505,11 +505,13 @@ func (p *printer) mode(v uint64) {
 }
 
 func (p *printer) dev(v uint64) {
-	p.str("makedev(")
-	p.hex(v>>8&0xfff | v>>32&0xfffff000)
-	p.str(", ")
-	p.hex(v&0xff | v>>12&0xffffff00)
-	p.str(")")
+	p.styled(v, func() {
+		p.str("makedev(")
+		p.hex(v>>8&0xfff | v>>32&0xfffff000)
+		p.str(", ")
+		p.hex(v&0xff | v>>12&0xffffff00)
+		p.str(")")
+	})
 }
 
 // structure prints one structure or an array.
@@ -562,14 +564,14 @@ func (p *printer) structure(v *Value) {
 	p.str("[")
 	for i := range n {
 		p.sep(i)
-		if i >= p.opt.strLen() && !p.opt.Verbose {
-			p.str("...")
-			break
-		}
 		if len(v.Data) < (i+1)*size {
 			p.str("... /* ")
 			p.hex(v.Uint + uint64(i*size))
 			p.str(" */")
+			break
+		}
+		if i >= p.opt.strLen() && !p.opt.Verbose {
+			p.str("...")
 			break
 		}
 		v.arg.st.print(p, v.Data[i*size:(i+1)*size])

@@ -79,15 +79,15 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 	p.str("[")
 	for i := range n {
 		p.sep(int(min(i, 1)))
-		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
-			p.str("...")
-			break
-		}
 		q, _ := p.m.read(addr+i*uint64(size), size, at)
 		if p.budget -= len(q); len(q) < size || p.budget < 0 {
 			p.str("... /* ")
 			p.hex(addr + i*uint64(size))
 			p.str(" */")
+			break
+		}
+		if i >= uint64(p.opt.strLen()) && !p.opt.Verbose {
+			p.str("...")
 			break
 		}
 		base, length := long64(q, 0, uint64(p.word())), long64(q, 1, uint64(p.word()))

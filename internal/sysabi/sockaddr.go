@@ -117,7 +117,7 @@ func (p *printer) sockaddr(a Sockaddr) {
 		p.str(", nl_pid=")
 		p.pid(int64(int32(le.Uint32(a.Raw[4:]))), TGID)
 		p.str(", nl_groups=")
-		p.hex8(uint64(le.Uint32(a.Raw[8:])))
+		p.hexPad(uint64(le.Uint32(a.Raw[8:])), 8)
 	case a.Family == AFPacket && len(a.Raw) >= 20:
 		p.str(", sll_protocol=htons(")
 		p.b = setEtherProtocols.appendEnum(p.b, uint64(binary.BigEndian.Uint16(a.Raw[2:])))

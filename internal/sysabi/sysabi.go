@@ -72,7 +72,7 @@ const (
 // architectures, see variants for the others.
 var signatures = [][]Call{
 	callsFile, callsMeta, callsDesc, callsNet, callsProcess, callsSignal, callsMemory,
-	callsWait, callsIPC, callsCreds, callsClock, callsSystem, callsOther,
+	callsWait, callsIPC, callsKey, callsCreds, callsClock, callsSystem, callsOther,
 }
 
 // variants holds the signatures that differ on an architecture from those of
