@@ -104,9 +104,6 @@ func (a Arg) wide() Arg { a.long = true; return a }
 // addresses are printed.
 func (a Arg) addresses() Arg { a.remote = true; return a }
 
-// length32 says that the length of a buffer is an int.
-func (a Arg) length32() Arg { a.n.from = fromArg; return a }
-
 // asNumber says that an enum is printed in decimal, with its name as a remark.
 func (a Arg) asNumber() Arg { a.remark = true; return a }
 

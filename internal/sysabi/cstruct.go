@@ -146,15 +146,12 @@ func u16(name string) field { return field{name: name, size: 2, show: showU} }
 func u32(name string) field { return field{name: name, size: 4, show: showU} }
 func u64(name string) field { return field{name: name, size: 8, show: showU} }
 func ul(name string) field  { return field{name: name, show: showU} }
-func s16(name string) field { return field{name: name, size: 2, show: showD} }
 func s32(name string) field { return field{name: name, size: 4, show: showD} }
 func s64(name string) field { return field{name: name, size: 8, show: showD} }
-func sl(name string) field  { return field{name: name, show: showD} }
 func x8(name string) field  { return field{name: name, size: 1, show: showX} }
 func x16(name string) field { return field{name: name, size: 2, show: showX} }
 func x32(name string) field { return field{name: name, size: 4, show: showX} }
 func x64(name string) field { return field{name: name, size: 8, show: showX} }
-func xl(name string) field  { return field{name: name, show: showX} }
 
 // Addresses that are not followed: of 64 bits, of a pointer.
 func a64(name string) field { return field{name: name, size: 8, show: showA} }
@@ -162,9 +159,6 @@ func al(name string) field  { return field{name: name, show: showA} }
 
 // A descriptor; a user or group id.
 func fd32(name string) field { return field{name: name, size: 4, show: showFD} }
-func id32(name string) field {
-	return field{name: name, size: 4, show: func(p *printer, b, _ []byte) { p.id(le(b)) }}
-}
 
 // An enum and flags of size bytes; 0 for a word.
 func en(name string, size int, s *Set) field {
@@ -176,11 +170,6 @@ func fl(name string, size int, s *Set) field {
 func e32(name string, s *Set) field { return en(name, 4, s) }
 func f32(name string, s *Set) field { return fl(name, 4, s) }
 func f64(name string, s *Set) field { return fl(name, 8, s) }
-
-// chars is a string in an array of n bytes.
-func chars(name string, n int) field {
-	return field{name: name, size: 1, n: n, show: func(p *printer, b, _ []byte) { p.charArray(b) }}
-}
 
 // part is a field of its own kind.
 func part(name string, size int, show func(p *printer, b, all []byte)) field {
@@ -221,11 +210,6 @@ func pad(n int) field { return field{size: n, align: 1} }
 
 // only prints the field where cond holds.
 func (f field) only(cond func(p *printer, b, all []byte) bool) field { f.when = cond; return f }
-
-// verbose prints the field only where structures are printed in full.
-func (f field) verbose() field {
-	return f.only(func(p *printer, _, _ []byte) bool { return !p.abbreviated() })
-}
 
 // nonzero prints the field only when it isn't zero.
 func (f field) nonzero() field {

@@ -7,12 +7,10 @@ const maxInsns = 4096 // BPF_MAXINSNS
 // struct sock_fprog: a length and a pointer.
 var (
 	recordFprog = newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) { p.filter(le(b), le16(all, 0), seccompOperand) })).words()
-	recordSocks = newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) { p.filter(le(b), le16(all, 0), socketOperand) })).words()
 )
 
-// seccompProgram is a struct sock_fprog of seccomp, socketProgram of a socket.
+// seccompProgram is a struct sock_fprog of seccomp.
 func seccompProgram(name string) Arg { return given(name, recordFprog) }
-func socketProgram(name string) Arg  { return given(name, recordSocks) }
 
 // operand prints an instruction's constant where it has a meaning.
 type operand func(p *printer, code, k uint64) bool
@@ -98,27 +96,6 @@ func seccompOperand(p *printer, code, k uint64) bool {
 	if k&0xffff != 0 {
 		p.str("|")
 		p.hex(k & 0xffff)
-	}
-	return true
-}
-
-// socketOperand prints the negative offsets that lead to more than the packet.
-func socketOperand(p *printer, code, k uint64) bool {
-	if code&7 != 0 || code&0xe0 != 0x20 || k < 0xffe00000 { // BPF_LD, BPF_ABS
-		return false
-	}
-	base := uint64(0xffe00000)
-	if k >= 0xfffff000 {
-		base = 0xfffff000
-	} else if k >= 0xfff00000 {
-		base = 0xfff00000
-	}
-	p.enum(setSkfOff, base)
-	p.str("+")
-	if base == 0xfffff000 {
-		p.enum(setSkfAd, k-base)
-	} else {
-		p.uint(k - base)
 	}
 	return true
 }

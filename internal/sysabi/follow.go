@@ -191,9 +191,6 @@ func (p *printer) number(addr uint64, n int) (uint64, bool) {
 	return le(b), b != nil
 }
 
-// word reads a pointer or long.
-func (p *printer) wordAt(addr uint64) (uint64, bool) { return p.number(addr, p.word()) }
-
 // text returns the bytes at addr up to a NUL, at most n. ended says that the
 // NUL is there, whole that nothing was unreadable before n.
 func (p *printer) textAt(addr uint64, n int) (q []byte, ended, whole bool) {
@@ -231,16 +228,6 @@ func (p *printer) cstrAt(addr uint64, n int) {
 	default:
 		p.quote(q[:min(len(q), limit)], len(q)+1, limit)
 	}
-}
-
-// pathAt prints a path.
-func (p *printer) pathAt(addr uint64) {
-	q, _, whole := p.textAt(addr, maxPath+1)
-	if !whole {
-		p.ptr(addr)
-		return
-	}
-	p.quote(q, len(q), maxPath)
 }
 
 // bytesAt prints n bytes.
@@ -306,11 +293,6 @@ func (p *printer) arrayUpTo(addr, n uint64, size int, most uint64, each func(b [
 		each(b)
 	}
 	p.str("]")
-}
-
-// numbers prints an array of unsigned numbers, hexes one of numbers in hex.
-func (p *printer) numbers(addr, n uint64, size int) {
-	p.array(addr, n, size, func(b []byte) { p.uint(le(b)) })
 }
 
 func (p *printer) hexes(addr, n uint64, size int) {

@@ -37,7 +37,6 @@ func (p *printer) abbreviated() bool { return !p.opt.Verbose }
 var (
 	layoutLen  = &layout{4, 4, printInt, true} // socklen_t
 	layoutInt  = &layout{4, 4, printInt, false}
-	layoutGID  = &layout{4, 4, func(p *printer, b []byte) { p.id(le32(b, 0)) }, false}
 	layoutUint = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.uint(le32(b, 0)); p.str("]") }, false}
 	layoutHex  = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.hex(le32(b, 0)); p.str("]") }, false}
 	layoutPtr  = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.ptr(p.long(b, 0)); p.str("]") }, false}

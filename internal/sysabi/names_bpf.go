@@ -41,14 +41,4 @@ var (
 		{0, "BPF_IMM"}, {0x20, "BPF_ABS"}, {0x40, "BPF_IND"}, {0x60, "BPF_MEM"}, {0x80, "BPF_MEMSX"},
 		{0xc0, "BPF_ATOMIC"},
 	}}
-	setSkfAd = &Set{"SKF_AD_???", []Name{
-		{0, "SKF_AD_PROTOCOL"}, {4, "SKF_AD_PKTTYPE"}, {8, "SKF_AD_IFINDEX"}, {0xc, "SKF_AD_NLATTR"},
-		{0x10, "SKF_AD_NLATTR_NEST"}, {0x14, "SKF_AD_MARK"}, {0x18, "SKF_AD_QUEUE"}, {0x1c, "SKF_AD_HATYPE"},
-		{0x20, "SKF_AD_RXHASH"}, {0x24, "SKF_AD_CPU"}, {0x28, "SKF_AD_ALU_XOR_X"}, {0x2c, "SKF_AD_VLAN_TAG"},
-		{0x30, "SKF_AD_VLAN_TAG_PRESENT"}, {0x34, "SKF_AD_PAY_OFFSET"}, {0x38, "SKF_AD_RANDOM"},
-		{0x3c, "SKF_AD_VLAN_TPID"},
-	}}
-	setSkfOff = &Set{"BPF_???", []Name{
-		{0xfffff000, "SKF_AD_OFF"}, {0xfff00000, "SKF_NET_OFF"}, {0xffe00000, "SKF_LL_OFF"},
-	}}
 )
