@@ -78,7 +78,7 @@ type Arg struct {
 	long   bool                     // flags and enums: as wide as a register
 	named  bool                     // print the name before it, as clone's are
 	ifRet  bool                     // filled only when the result is not 0
-	asInt  bool                     // KindBuffer: four bytes are an int
+	socket bool                     // KindBuffer: of a socket, where netlink has messages
 	whole  bool                     // KindEnumFlags: without a name for the enum, flags are not taken out of it
 	hexed  bool                     // KindBuffer: bytes that are no text, printed in hex
 	onIntr bool                     // filled only when a signal interrupts the call
@@ -172,6 +172,9 @@ func enumFlags(name string, mask uint64, low, high *Set) Arg {
 func bufIn(name string, lenArg uint8) Arg {
 	return Arg{Name: name, kind: KindBuffer, dir: in, n: count{fromSizeArg, lenArg}}
 }
+
+// ofSocket says that the buffer of a netlink socket has messages.
+func (a Arg) ofSocket() Arg { a.socket = true; return a }
 
 // bufOut is bytes that the kernel fills, as many as the result says.
 func bufOut(name string, lenArg uint8) Arg {

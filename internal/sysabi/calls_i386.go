@@ -99,7 +99,7 @@ var variantsI386 = []Call{
 	def("pselect6_time64", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimespec64), structIn("sigmask", layoutSigmaskArg)).remark(selectRemark),
 	def("ppoll_time64", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), structInOut("tmo_p", layoutTimespec64), sigsetIn("sigmask", 4), size("sigsetsize")).remark(pollRemark),
 	def("io_pgetevents_time64", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec64), structIn("sig", layoutSigmaskArg)),
-	def("recvmmsg_time64", Network, sockfd, Arg{Name: "msgvec", kind: KindMessages, dir: out, n: count{fromArg, 2}}, unum("vlen"), flags("flags", setMsgFlags), structIn("timeout", layoutTimespec64)).through(0),
+	def("recvmmsg_time64", Network, sockfd, Arg{Name: "msgvec", kind: KindMessages, dir: out, n: count{fromArg, 2}}, unum("vlen"), flags("flags", setMsgFlags), Arg{Name: "timeout", kind: KindStruct, dir: in | out, n: count{fromConst, 1}, st: layoutTimespec64}).through(0).remark(recvmmsgRemark),
 	def("mq_timedsend_time64", Desc, fdArg("mqdes"), bufIn("msg_ptr", 2), size("msg_len"), unum("msg_prio"), structIn("abs_timeout", layoutTimespec64)),
 	def("mq_timedreceive_time64", Desc, fdArg("mqdes"), bufOut("msg_ptr", 2), size("msg_len"), structOut("msg_prio", layoutUint), structIn("abs_timeout", layoutTimespec64)),
 	def("semtimedop_time64", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), size("nsops"), structIn("timeout", layoutTimespec64)),

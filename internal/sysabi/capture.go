@@ -19,6 +19,7 @@ type Limits struct {
 	String int // of each path or string
 	Data   int // of the buffers of a call together
 	Buffer int // of each buffer; unlike the others 0 is no bound of its own
+	Failed int // of the data of a call that failed, 256 when 0
 }
 
 const (
@@ -29,7 +30,7 @@ const (
 	maxMessages = 1024    // the kernel's bound for sendmmsg
 	maxStrings  = 1024    // of argv or envp that are kept
 	maxStructs  = 4096    // bytes of one array of structures, at least one element
-	maxControl  = 4096    // bytes of ancillary data
+	maxControl  = 1 << 17 // bytes of ancillary data
 	maxArgv     = 1 << 18 // bytes of all strings of one argv
 )
 
@@ -46,7 +47,7 @@ func (c *Call) Capture(dst []event.Mem, at event.Phase, args *[6]uint64, ret int
 	k := capture{dst: dst, at: at, call: c, regs: args, ret: ret, lim: lim, r: r, a: a, word: uint64(c.ptr)}
 	k.budget = lim.Data
 	if failed(ret) {
-		k.budget = min(k.budget, failedData)
+		k.budget = min(k.budget, lim.failed())
 	}
 	list := c.args(args)
 	for i := range list {
@@ -57,6 +58,13 @@ func (c *Call) Capture(dst []event.Mem, at event.Phase, args *[6]uint64, ret int
 		}
 	}
 	return k.dst
+}
+
+func (l Limits) failed() int {
+	if l.Failed > 0 {
+		return l.Failed
+	}
+	return failedData
 }
 
 // failed reports whether the kernel's result is an errno.

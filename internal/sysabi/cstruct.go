@@ -20,6 +20,7 @@ type field struct {
 	size32   int    // when a word is 4 bytes and it isn't the same
 	show     func(p *printer, b, all []byte)
 	when     func(p *printer, b, all []byte) bool // nil: always
+	own      bool                                 // show prints the name too
 	at, at32 int
 }
 
@@ -106,7 +107,9 @@ func (p *printer) members(r *cstruct, b []byte) {
 			v = append(make([]byte, 0, n), v...)[:n]
 		}
 		if f.when == nil || f.when(p, v, b) {
-			p.field(f.name)
+			if !f.own {
+				p.field(f.name)
+			}
 			f.show(p, v, b)
 		}
 	}

@@ -165,16 +165,6 @@ func (p *printer) interval(b []byte, each func(*printer, []byte)) {
 	p.str("}")
 }
 
-var layoutUcred = &layout{12, 12, func(p *printer, b []byte) {
-	p.str("{pid=")
-	p.pid(i32(b, 0), TGID)
-	p.str(", uid=")
-	p.uint(le32(b, 4))
-	p.str(", gid=")
-	p.uint(le32(b, 8))
-	p.str("}")
-}, false}
-
 var layoutPollfd = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("{fd=")
 	p.int(i32(b, 0))

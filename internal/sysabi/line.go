@@ -73,12 +73,12 @@ func (p *printer) argument(v *Value) {
 // atExit says that the argument's text may depend on what the kernel filled.
 func (v *Value) atExit() bool {
 	switch {
-	case v.arg.dir == out:
+	case v.arg.dir == out || v.Kind == KindMessages: // sendmmsg fills msg_len
 		return true
 	case v.arg.show != nil:
 		return v.arg.dir&out != 0 && v.arg.more == nil
 	case v.arg.dir&out != 0:
-		return v.arg.st != nil && v.arg.st.changes || v.Kind == KindMessage || v.Kind == KindMessages
+		return v.arg.st != nil && v.arg.st.changes || v.Kind == KindMessage
 	}
 	return false
 }
@@ -108,6 +108,10 @@ func (p *printer) pid(id int64, kind PIDKind) {
 // kernel doesn't change it.
 func (a *Arg) Given() bool { return a.dir == in }
 
+// Early says that the argument's text is known before the call: sendmmsg's isn't,
+// since it tells what was sent.
+func (a *Arg) Early() bool { return a.dir == in && a.kind != KindMessages }
+
 // NetlinkProtocol returns the name of a netlink protocol, NETLINK_ROUTE for 0.
 func NetlinkProtocol(v uint64) string { return setNetlinkProtocols.Enum(v) }
 
@@ -123,23 +127,41 @@ func (v *Value) Raw() uint64 {
 // buffers that has some.
 func (v *Value) Buffers() [][]byte {
 	m, word := memoryOf(v.s), uint64(v.c.ptr)
-	iov, n := v.Uint, uint64(0)
-	switch v.Kind {
-	case KindIovec:
-		n = v.s.Args[v.arg.n.v]
-	case KindMessage:
-		p, _ := m.read(v.Uint, msgWords*int(word), v.phase())
-		if len(p) < msgWords*int(word) {
-			return nil
-		}
-		h := parseMsghdr(p, word)
-		iov, n = h.iov, h.iovLen
-	}
 	left := uint64(1) << 40
 	if v.arg.dir&out != 0 {
 		left = uint64(max(v.s.Ret, 0))
 	}
-	var list [][]byte
+	if v.Kind == KindIovec {
+		return v.buffers(m, v.Uint, v.s.Args[v.arg.n.v], left)
+	}
+	p, _ := m.read(v.Uint, msgWords*int(word), v.phase())
+	if len(p) < msgWords*int(word) {
+		return nil
+	}
+	h := parseMsghdr(p, word)
+	return v.buffers(m, h.iov, h.iovLen, left)
+}
+
+// Messages returns the data of each message that was sent or received, as
+// Buffers does, and how many buffers it names.
+func (v *Value) Messages() (list [][][]byte, named []uint64) {
+	m, word := memoryOf(v.s), uint64(v.c.ptr)
+	each := (msgWords + 1) * word
+	for i := range uint64(min(max(v.s.Ret, 0), maxMessages)) {
+		p, _ := m.read(v.Uint+i*each, int(each), event.Leave)
+		if len(p) < int(each) {
+			break
+		}
+		h := parseMsghdr(p, word)
+		list = append(list, v.buffers(m, h.iov, h.iovLen, le32(p, int(msgWords*word))))
+		named = append(named, h.iovLen)
+	}
+	return list, named
+}
+
+// buffers is the data of n iovecs, of which left bytes count.
+func (v *Value) buffers(m memory, iov, n, left uint64) (list [][]byte) {
+	word := uint64(v.c.ptr)
 	for i := range min(n, maxIovecs) {
 		p, _ := m.read(iov+i*2*word, int(2*word), v.phase())
 		if len(p) < int(2*word) {

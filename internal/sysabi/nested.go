@@ -203,15 +203,18 @@ func (k *capture) received(h msghdr, n int64) {
 func (k *capture) messages(arg *Arg, addr uint64) {
 	each := (msgWords + 1) * k.word
 	n := min(int(uint32(k.reg(int(arg.n.v)))), maxMessages)
+	done := 0
 	if k.at == event.Leave && !failed(k.ret) {
-		n = min(n, int(k.ret))
-	} else if k.at == event.Leave {
-		n = min(n, 1)
-	}
-	if k.at == event.Enter && arg.dir == out {
+		if done = min(n, int(k.ret)); arg.dir == out {
+			n = done
+		}
+	} else if k.at == event.Leave && arg.dir == out {
 		return
 	}
 	p := k.read(addr, n*int(each))
+	if k.at == event.Enter && arg.dir == out {
+		return // for the room that names have
+	}
 	for i := range len(p) / int(each) {
 		m := p[i*int(each):]
 		h := parseMsghdr(m, k.word)
@@ -220,8 +223,8 @@ func (k *capture) messages(arg *Arg, addr uint64) {
 		case k.at == event.Enter:
 			k.header(h)
 		case arg.dir == in:
-			if failed(k.ret) {
-				got = 1 << 40
+			if i >= done { // not sent
+				got = int64(k.lim.failed())
 			}
 			k.buffers(h.iov, int(min(h.iovLen, maxIovecs)), got)
 		case !failed(k.ret):

@@ -6,50 +6,6 @@ import (
 	"culprit/internal/event"
 )
 
-// Options say how a call is printed; the zero value prints as strace(1) does
-// without options, but for the column.
-type Options struct {
-	StrLen  int  // bytes of a string, elements of an array; 32 when 0 (strace -s)
-	Verbose bool // structures in full (strace -v)
-	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
-	Escape  Escape
-	Style   Style
-	Column  int // column of the result's "=" (strace -a); 0 puts it after one space
-
-	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
-	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
-	FD func(b []byte, fd int64) []byte
-
-	// PID appends what is known of a process or thread (strace --decode-pids);
-	// id is greater than 0. It may be nil.
-	PID func(b []byte, id int64, kind PIDKind) []byte
-
-	// Path appends what is known of the file that path names, starting from the
-	// directory dirfd, -100 (AT_FDCWD) for the working directory (strace
-	// --secontext). It may be nil.
-	Path func(b []byte, dirfd int64, path []byte) []byte
-}
-
-// PIDKind says which of the numbers of a process is meant.
-type PIDKind uint8
-
-// Kinds of numbers: of the thread, the process, its group, its session.
-const (
-	TID PIDKind = iota
-	TGID
-	PGID
-	SID
-	tgidOrNegativePgid // kill's and wait4's
-	noPID              // another number
-)
-
-func (o Options) strLen() int {
-	if o.StrLen <= 0 {
-		return 32
-	}
-	return o.StrLen
-}
-
 // String prints the call as strace(1) does:
 //
 //	openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3
@@ -165,6 +121,11 @@ type printer struct {
 	budget     int   // bytes that vectors may still print, see memory.total
 	dir        int64 // the directory descriptor printed last, where inDir
 	inDir      bool
+
+	nl         netlinkState
+	nlBuffers  bool // vectors have messages of netlink
+	nlProtocol int
+	nlDepth    int // of what lies in messages that lie in messages
 	fetches    int // of memory that memory points to, see fetch
 }
 
@@ -250,8 +211,7 @@ func (p *printer) value(v *Value) {
 			p.dirents(v)
 			return
 		}
-		if v.arg.asInt && v.Len == 4 && len(v.Data) == 4 {
-			printInt(p, v.Data)
+		if v.arg.socket && p.socketData(v) {
 			return
 		}
 		if v.arg.hexed {
@@ -274,7 +234,7 @@ func (p *printer) value(v *Value) {
 		p.budget = p.m.total()
 		p.messages(v)
 	case KindSockaddr:
-		if len(v.Data) < 2 {
+		if len(v.Data) < 2 || len(v.Data) < min(v.Len, maxSockaddr) || int32(v.Len) < 0 {
 			p.ptr(v.Uint)
 			return
 		}
@@ -536,7 +496,7 @@ func (p *printer) structure(v *Value) {
 	p.at = v.phase()
 	size := v.arg.st.bytes(p.c.ptr)
 	if !v.arg.array {
-		if len(v.Data) < size || p.shortOption(v, size) {
+		if len(v.Data) < size {
 			p.ptr(v.Uint)
 			return
 		}
@@ -577,15 +537,6 @@ func (p *printer) structure(v *Value) {
 		v.arg.st.print(p, v.Data[i*size:(i+1)*size])
 	}
 	p.str("]")
-}
-
-// shortOption says that getsockopt(2) filled less than the option has.
-func (p *printer) shortOption(v *Value, size int) bool {
-	if p.c.Name != "getsockopt" || v.reg != 3 {
-		return false
-	}
-	n, ok := p.m.u32(p.s.Args[4], event.Leave)
-	return ok && int(n) < size
 }
 
 // change prints what the kernel made of a structure that it was given. What

@@ -99,6 +99,8 @@ func (p *printer) iovec(addr, n, left uint64, at event.Phase) {
 		switch {
 		case p.remote:
 			p.ptr(base)
+		case p.nlBuffers:
+			p.netlink(p.nlProtocol, span{base, int(min(take, 1<<31-1)), data})
 		case base != 0 && uint64(len(data)) >= min(take, uint64(p.opt.strLen()+1)) && (ok || length == 0 || take == 0 && !p.failed && !p.unfinished):
 			p.quote(data, int(min(take, 1<<31-1)), p.opt.strLen())
 		default:
@@ -137,12 +139,7 @@ func (p *printer) message(v *Value) {
 // header prints a msghdr; room is its msg_namelen before the call.
 func (p *printer) header(h msghdr, left uint64, at event.Phase, room uint32) {
 	p.str("{msg_name=")
-	name, ok := p.m.read(h.name, int(min(h.nameLen, room, maxSockaddr)), at)
-	if ok && len(name) >= 2 {
-		p.sockaddr(DecodeSockaddr(name))
-	} else {
-		p.ptr(h.name)
-	}
+	family := p.messageName(h, room, at)
 	p.str(", msg_namelen=")
 	if room != h.nameLen {
 		p.int(int64(int32(room)))
@@ -150,7 +147,9 @@ func (p *printer) header(h msghdr, left uint64, at event.Phase, room uint32) {
 	}
 	p.int(int64(int32(h.nameLen)))
 	p.str(", msg_iov=")
+	p.messageData(family)
 	p.iovec(h.iov, h.iovLen, left, at)
+	p.nlBuffers = false
 	p.str(", msg_iovlen=")
 	p.uint(h.iovLen)
 	if h.ctrlLen != 0 {
@@ -167,10 +166,12 @@ func (p *printer) header(h msghdr, left uint64, at event.Phase, room uint32) {
 func (p *printer) messages(v *Value) {
 	word := p.word()
 	each := uint64((msgWords + 1) * word)
-	n := min(uint64(uint32(p.s.Args[v.arg.n.v])), maxMessages)
+	n, filled := uint64(uint32(p.s.Args[v.arg.n.v])), uint64(0)
 	done := !p.failed && !p.unfinished
 	if done {
-		n = min(n, uint64(max(p.s.Ret, 0)))
+		if filled = min(n, uint64(max(p.s.Ret, 0))); v.arg.dir == out {
+			n = filled
+		}
 	}
 	if first, _ := p.m.read(v.Uint, int(each), event.Leave); v.Uint == 0 || n > 0 && len(first) < int(each) ||
 		v.arg.dir == out && !done {
@@ -180,6 +181,10 @@ func (p *printer) messages(v *Value) {
 	p.str("[")
 	for i := range n {
 		p.sep(int(min(i, 1)))
+		if i >= maxMessages {
+			p.str("...")
+			break
+		}
 		q, _ := p.m.read(v.Uint+i*each, int(each), event.Leave)
 		if len(q) < int(each) {
 			p.str("... /* ")
@@ -192,99 +197,23 @@ func (p *printer) messages(v *Value) {
 			break
 		}
 		got := uint64(binary.LittleEndian.Uint32(q[msgWords*word:]))
-		left := got
-		if !done {
-			left = 1 << 40
-		}
 		p.str("{msg_hdr=")
 		h := parseMsghdr(q, uint64(word))
-		p.header(h, left, v.phase(), h.nameLen)
-		if done {
+		left, room := uint64(1<<40), h.nameLen
+		if v.arg.dir == out {
+			left = got
+			if b := p.m.exactly(v.Uint+i*each, int(each), event.Enter); b != nil {
+				room = parseMsghdr(b, uint64(word)).nameLen
+			}
+		}
+		p.header(h, left, v.phase(), room)
+		if i < filled {
 			p.str(", msg_len=")
 			p.uint(got)
 		}
 		p.str("}")
 	}
 	p.str("]")
-}
-
-// control prints ancillary data (cmsg(3)).
-func (p *printer) control(h msghdr, at event.Phase) {
-	q, ok := p.m.read(h.control, int(min(h.ctrlLen, maxControl)), at)
-	word := p.word()
-	head := word + 8
-	if !ok || len(q) < head {
-		p.ptr(h.control)
-		return
-	}
-	p.str("[")
-	for i := 0; len(q) >= head; i++ {
-		p.sep(i)
-		n := long64(q, 0, uint64(word))
-		level := binary.LittleEndian.Uint32(q[word:])
-		typ := binary.LittleEndian.Uint32(q[word+4:])
-		p.str("{cmsg_len=")
-		p.uint(n)
-		p.str(", cmsg_level=")
-		p.enum(setSockLevels, uint64(level))
-		p.str(", cmsg_type=")
-		p.cmsgType(level, typ)
-		end := int(min(n, uint64(len(q))))
-		if end > head {
-			p.str(", cmsg_data=")
-			p.cmsgData(level, typ, q[head:end])
-		}
-		p.str("}")
-		if n < uint64(head) {
-			break
-		}
-		next := (end + word - 1) / word * word
-		q = q[min(next, len(q)):]
-	}
-	p.str("]")
-}
-
-const (
-	solSocket, solIP, solTCP, solUDP = 1, 0, 6, 17
-	solIPv6, solRaw, solICMPv6       = 41, 255, 58
-	solPacket, solNetlink, solTLS    = 263, 270, 282
-	solVsock                         = 287
-)
-
-func (p *printer) cmsgType(level, typ uint32) {
-	switch level {
-	case solSocket:
-		p.enum(setSCM, uint64(typ))
-	case solIP:
-		p.enum(setIPCmsg, uint64(typ))
-	default:
-		p.hex(uint64(typ))
-	}
-}
-
-func (p *printer) cmsgData(level, typ uint32, b []byte) {
-	le := binary.LittleEndian
-	switch {
-	case level == solSocket && typ == 1: // SCM_RIGHTS
-		p.str("[")
-		for i := 0; i+4 <= len(b); i += 4 {
-			p.sep(i)
-			p.fd(int64(int32(le.Uint32(b[i:]))))
-		}
-		p.str("]")
-	case level == solSocket && typ == 2 && len(b) >= 12: // SCM_CREDENTIALS
-		layoutUcred.print(p, b[:12])
-	case level == solIP && (typ == 1 || typ == 2) && len(b) >= 4: // IP_TOS, IP_TTL
-		p.str("[")
-		if typ == 1 {
-			p.hex(uint64(b[0]))
-		} else {
-			p.uint(uint64(le.Uint32(b)))
-		}
-		p.str("]")
-	default:
-		p.quote(b, len(b), p.opt.strLen())
-	}
 }
 
 // date6 is date for microseconds.

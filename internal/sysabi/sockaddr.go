@@ -1,6 +1,7 @@
 package sysabi
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"strconv"
@@ -8,13 +9,29 @@ import (
 
 // Address families (socket(2)).
 const (
-	AFUnspec  = 0
-	AFUnix    = 1
-	AFInet    = 2
-	AFInet6   = 10
-	AFNetlink = 16
-	AFPacket  = 17
-	AFVsock   = 40
+	AFUnspec     = 0
+	AFUnix       = 1
+	AFInet       = 2
+	AFAX25       = 3
+	AFIPX        = 4
+	AFBridge     = 7
+	AFX25        = 9
+	AFInet6      = 10
+	AFNetlink    = 16
+	AFPacket     = 17
+	AFMPLS       = 28
+	AFCAN        = 29
+	AFTIPC       = 30
+	AFBluetooth  = 31
+	AFRXRPC      = 33
+	AFIEEE802154 = 36
+	AFALG        = 38
+	AFNFC        = 39
+	AFVsock      = 40
+	AFQIPCRTR    = 42
+	AFSMC        = 43
+	AFXDP        = 44
+	AFMCTP       = 45
 )
 
 // Sockaddr is a socket address.
@@ -55,11 +72,8 @@ func DecodeSockaddr(b []byte) Sockaddr {
 		case p[0] == 0:
 			a.Path = "@" + string(p[1:])
 		default:
-			n := 0
-			for n < len(p) && p[n] != 0 {
-				n++
-			}
-			a.Path = string(p[:n])
+			p, _, _ = bytes.Cut(p, []byte{0})
+			a.Path = string(p)
 		}
 	}
 	return a
@@ -67,94 +81,132 @@ func DecodeSockaddr(b []byte) Sockaddr {
 
 // String prints as strace(1) does.
 func (a Sockaddr) String() string {
-	p := printer{opt: Options{StrLen: 108}}
+	p := printer{opt: Options{StrLen: 108}, c: &Call{ptr: 8}}
 	p.sockaddr(a)
 	return string(p.b)
 }
 
 func (p *printer) sockaddr(a Sockaddr) {
-	if len(a.Raw) < 2 {
-		p.str("{sa_family=")
-		p.str("???}")
+	b := a.Raw
+	if len(b) < 2 {
+		p.str("{sa_family=???}")
 		return
 	}
 	p.str("{sa_family=")
-	p.b = setFamilies.appendEnum(p.b, uint64(a.Family))
-	rest := a.Raw[2:]
-	le := binary.LittleEndian
-	switch {
-	case a.Family == AFInet && a.AddrPort.IsValid():
-		p.str(", sin_port=htons(")
-		p.uint(uint64(a.AddrPort.Port()))
-		p.str("), sin_addr=inet_addr(\"")
-		p.str(a.AddrPort.Addr().String())
-		p.str("\")")
-	case a.Family == AFInet6 && a.AddrPort.IsValid():
-		p.str(", sin6_port=htons(")
-		p.uint(uint64(a.AddrPort.Port()))
-		p.str("), sin6_flowinfo=htonl(")
-		p.uint(uint64(binary.BigEndian.Uint32(a.Raw[4:])))
-		p.str("), inet_pton(AF_INET6, \"")
-		p.str(inet6(a.AddrPort.Addr().WithZone("")))
-		p.str("\", &sin6_addr), sin6_scope_id=")
-		if len(a.Raw) >= 28 {
-			p.uint(uint64(le.Uint32(a.Raw[24:])))
+	p.enum(setFamilies, uint64(a.Family))
+	if len(b) > 2 {
+		if f, ok := sockaddrs[a.Family]; ok && len(b) >= f.least {
+			f.show(p, b)
 		} else {
-			p.str("0")
+			p.saData(b)
 		}
-	case a.Family == AFUnix:
-		switch {
-		case len(rest) == 0:
-		case rest[0] == 0:
-			p.str(", sun_path=@")
-			p.quote(rest[1:min(len(rest), 108)], len(rest), 0)
-		default:
-			p.str(", sun_path=")
-			p.quote([]byte(a.Path)[:min(len(a.Path), 108)], len(rest), 0)
-			p.named([]byte(a.Path))
-		}
-	case a.Family == AFNetlink && len(a.Raw) >= 12:
-		p.str(", nl_pid=")
-		p.pid(int64(int32(le.Uint32(a.Raw[4:]))), TGID)
-		p.str(", nl_groups=")
-		p.hexPad(uint64(le.Uint32(a.Raw[8:])), 8)
-	case a.Family == AFPacket && len(a.Raw) >= 20:
-		p.str(", sll_protocol=htons(")
-		p.b = setEtherProtocols.appendEnum(p.b, uint64(binary.BigEndian.Uint16(a.Raw[2:])))
-		p.str("), sll_ifindex=")
-		p.int(int64(int32(le.Uint32(a.Raw[4:]))))
-		p.str(", sll_hatype=")
-		p.b = setArpHardware.appendEnum(p.b, uint64(le.Uint16(a.Raw[8:])))
-		p.str(", sll_pkttype=")
-		p.b = setPacketTypes.appendEnum(p.b, uint64(a.Raw[10]))
-		p.str(", sll_halen=")
-		p.uint(uint64(a.Raw[11]))
-		p.str(", sll_addr=[")
-		for i, c := range a.Raw[12 : 12+min(int(a.Raw[11]), 8)] {
-			p.sep(i)
-			p.hex(uint64(c))
-		}
-		p.str("]")
-	case a.Family == AFVsock && len(a.Raw) >= 16:
-		p.str(", svm_cid=")
-		p.vsock(le.Uint32(a.Raw[8:]), setVsockCIDs)
-		p.str(", svm_port=")
-		p.hex(uint64(le.Uint32(a.Raw[4:])))
-		p.str(", svm_flags=0")
-	default:
-		p.str(", sa_data=")
-		p.quote(rest, len(rest), 0)
 	}
 	p.str("}")
 }
 
-func (p *printer) vsock(v uint32, s *Set) {
-	if n := s.Name(uint64(v)); n != "" {
-		p.str(n)
-		return
-	}
-	p.hex(uint64(v))
+// saData prints an address that nobody understands.
+func (p *printer) saData(b []byte) {
+	p.field("sa_data")
+	p.quote(b[2:], len(b)-2, 0)
 }
 
-// inet6 prints a mapped address as inet_ntop(3) does, ::ffff:1.2.3.4.
-func inet6(a netip.Addr) string { return a.String() }
+// sockaddrFamily is how a family's addresses are printed that have at least so
+// many bytes. b has all of them, the family included.
+type sockaddrFamily struct {
+	least int
+	show  func(p *printer, b []byte)
+}
+
+// plainSockaddr is an address that is a structure. Its first field is the family.
+func plainSockaddr(fields ...field) sockaddrFamily {
+	r := newRecord(append([]field{pad(2)}, fields...)...)
+	return sockaddrFamily{r.size, func(p *printer, b []byte) { p.members(r, b) }}
+}
+
+var sockaddrs = map[uint16]sockaddrFamily{
+	AFUnix:       {3, (*printer).sockaddrUnix},
+	AFInet:       {16, (*printer).sockaddrInet},
+	AFInet6:      {24, (*printer).sockaddrInet6},
+	AFAX25:       {16, (*printer).sockaddrAX25},
+	AFIPX:        plainSockaddr(port("sipx_port"), bx32("sipx_network"), z8("sipx_node").list(6), z8("sipx_type"), x8("sipx_zero").nonzero()),
+	AFX25:        plainSockaddr(sub("sx25_addr", newRecord(chars("x25_addr", 16)))),
+	AFNetlink:    plainSockaddr(x16("nl_pad").nonzero(), tgid32("nl_pid"), z32("nl_groups")),
+	AFPacket:     {20, (*printer).sockaddrPacket},
+	AFTIPC:       {16, (*printer).sockaddrTIPC},
+	AFBluetooth:  {3, (*printer).sockaddrBluetooth},
+	AFRXRPC:      {36, (*printer).sockaddrRXRPC},
+	AFIEEE802154: {20, (*printer).sockaddrIEEE802154},
+	AFALG:        {89, (*printer).sockaddrALG},
+	AFNFC:        {16, (*printer).sockaddrNFC},
+	AFVsock:      plainSockaddr(x16("svm_reserved1").nonzero(), vsockAddr, fl("svm_flags", 1, setVsockFlags), octets("svm_zero", 3).nonzero()),
+	AFQIPCRTR:    plainSockaddr(en("sq_node", 4, setQIPCRTRNodes), en("sq_port", 4, setQIPCRTRPorts)),
+	AFXDP:        {16, (*printer).sockaddrXDP},
+	AFMCTP: plainSockaddr(x16("__smctp_pad0").nonzero(), en("smctp_network", 4, setMCTPNets),
+		sub("smctp_addr", newRecord(en("s_addr", 1, setMCTPAddrs))), x8("smctp_type"), x8("smctp_tag"), x8("__smctp_pad1").nonzero()),
+}
+
+func (p *printer) sockaddrUnix(b []byte) {
+	path := b[2:min(len(b), 110)]
+	p.field("sun_path")
+	if path[0] == 0 {
+		p.str("@")
+		p.quote(path[1:], len(path)-1, 0)
+		return
+	}
+	path, _, _ = bytes.Cut(path, []byte{0})
+	p.quote(path, len(path), 0)
+	p.named(path)
+}
+
+var recordInet = newRecord(pad(2), port("sin_port"), inet4("sin_addr"))
+
+func (p *printer) sockaddrInet(b []byte) { p.members(recordInet, b) }
+
+var (
+	recordInet6 = newRecord(pad(2), port("sin6_port"), part("sin6_flowinfo", 4, func(p *printer, b, _ []byte) {
+		p.raw(b, func() { be32("").show(p, b, b) })
+	}), inet6("sin6_addr"))
+	recordScope   = newRecord(u32("sin6_scope_id"))
+	recordScopeIf = newRecord(ifindex("sin6_scope_id"))
+)
+
+func (p *printer) sockaddrInet6(b []byte) {
+	p.members(recordInet6, b)
+	if len(b) <= 24 {
+		return
+	}
+	scope := recordScope
+	if a := netip.AddrFrom16([16]byte(b[8:24])); a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() {
+		scope = recordScopeIf
+	}
+	p.members(scope, append(b[24:min(len(b), 28):min(len(b), 28)], 0, 0, 0)[:4])
+}
+
+var recordPacket = newRecord(
+	pad(2),
+	part("sll_protocol", 2, func(p *printer, b, _ []byte) {
+		p.raw(b, func() { enumSwapped("", setEtherProtocols).show(p, b, b) })
+	}),
+	ifindex("sll_ifindex"),
+	en("sll_hatype", 2, setArpHardware),
+	en("sll_pkttype", 1, setPacketTypes),
+	u8("sll_halen"),
+)
+
+func (p *printer) sockaddrPacket(b []byte) {
+	p.members(recordPacket, b)
+	if b[11] == 0 {
+		return
+	}
+	p.field("sll_addr")
+	p.str("[")
+	for i := range int(b[11]) {
+		p.sep(i)
+		if 12+i >= len(b) {
+			p.str("...")
+			break
+		}
+		p.hexPad(uint64(b[12+i]), 2)
+	}
+	p.str("]")
+}
