@@ -76,6 +76,7 @@ type state struct {
 	seen     []int // per injection, the calls it fits
 	cpu      int64 // at the entry
 	isExit   bool  // After follows an exit
+	netlink  int   // the protocol of the socket that the call is about, if it is one of netlink
 }
 
 func (p *printer) message(format string, args ...any) {
@@ -161,11 +162,13 @@ func (p *printer) Enter(t *tracer.Task) {
 		return
 	}
 	t.Sys.Flags |= event.Unfinished
-	t.Capture(event.Enter, p.lim)
-	if t.Call != nil && t.Call.Data() && givesData(t.Call) {
+	p.netlinkSocket(t, st)
+	lim := p.limits(st)
+	t.Capture(event.Enter, lim)
+	if t.Call != nil && t.Call.Data() && early(t.Call) {
 		ret := t.Sys.Ret
 		t.Sys.Ret = 1 << 30
-		t.Capture(event.Leave, p.lim)
+		t.Capture(event.Leave, lim)
 		t.Sys.Ret = ret
 	}
 	if (len(p.paths) > 0 || p.cfg.TraceFDs != nil) && !p.touches(t) {
@@ -191,6 +194,17 @@ func givesData(c *sysabi.Call) bool {
 	return false
 }
 
+// early says that the call's data is to be copied before the call.
+func early(c *sysabi.Call) bool {
+	for i := range c.Args {
+		switch c.Args[i].Kind() {
+		case sysabi.KindBuffer, sysabi.KindIovec, sysabi.KindMessage, sysabi.KindMessages:
+			return c.Args[i].Early()
+		}
+	}
+	return false
+}
+
 // begin prints the call as far as it is known at its entry.
 func (p *printer) begin(t *tracer.Task, st *state) {
 	if p.cfg.Summary.mode == "c" {
@@ -200,6 +214,9 @@ func (p *printer) begin(t *tracer.Task, st *state) {
 	st.d.Decode(&t.Sys, 0)
 	st.opt = p.opt
 	st.opt.Verbose = !p.cfg.Abbrev.in(t.Sys.Arch, t.Sys.NR)
+	if protocol := st.netlink; protocol != sysabi.NotNetlink {
+		st.opt.Netlink = func(int64) int { return protocol }
+	}
 	st.raw = t.Call == nil || p.cfg.Raw.in(t.Sys.Arch, t.Sys.NR)
 	st.staged = !p.cfg.Status.full()
 	p.fds.task(t)
@@ -281,7 +298,7 @@ func (p *printer) Exit(t *tracer.Task) {
 	}
 	t.Sys.Flags &^= event.Unfinished
 	if p.cfg.Summary.mode != "c" && (!st.begun || st.next < len(st.d.Args) || t.Call == nil || !t.Call.Data()) && !st.raw {
-		t.Capture(event.Leave, p.lim)
+		t.Capture(event.Leave, p.limits(st))
 	}
 	if p.early {
 		p.end(t, st)

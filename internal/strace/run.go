@@ -102,7 +102,9 @@ func newPrinter(c *Config, w Process, full func()) *printer {
 	if !c.DecodeFDs.empty() {
 		p.opt.FD = p.fds.append
 	}
-	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1}
+	p.opt.Interface = interfaceName
+	p.opt.Generic = func(id uint16) string { return genericFamilies()[id] }
+	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1, Failed: 16 << 20}
 	if c.StrLen > 4096 {
 		p.lim.String = c.StrLen + 1
 	}

@@ -73,6 +73,16 @@ func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
 				b = hexdump(b, data)
 			}
 			return b
+		case sysabi.KindMessages:
+			messages, named := v.Messages()
+			for i, buffers := range messages {
+				b = fmt.Appendf(b, " = %d buffers in vector %d\n", named[i], i)
+				for n, data := range buffers {
+					b = fmt.Appendf(b, " * %d bytes in buffer %d\n", len(data), n)
+					b = hexdump(b, data)
+				}
+			}
+			return b
 		}
 	}
 	return b
