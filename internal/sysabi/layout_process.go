@@ -64,7 +64,13 @@ var cloneArgs3 = extensible("cl_args", in, clone3, cloneLeast, 1).twice(func(p *
 	}
 	if le64(b, 0)&cloneParentSettid != 0 {
 		p.field("parent_tid")
-		p.indirect(le64(b, 24), 4, func(b []byte) { p.pid(les(b), TID) })
+		if p.m.live == nil && p.fetch(le64(b, 24), 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
+			p.str("[")
+			p.pid(p.s.Ret, TID)
+			p.str("]")
+		} else {
+			p.indirect(le64(b, 24), 4, func(b []byte) { p.pid(les(b), TID) })
+		}
 	}
 	p.rest(v.Uint, n, size)
 	if len(p.b) == mark+len(" => {") {

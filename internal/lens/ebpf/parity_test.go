@@ -131,7 +131,11 @@ func scriptOf(list []event.Event, root int) script {
 		var line string
 		switch b := e.Body.(type) {
 		case *event.Syscall:
-			line = sysabi.Decode(b).String() + " " + pieces(b)
+			d := sysabi.Decode(b)
+			line = d.String()
+			if d.Name != "clone3" { // whose thread id in memory only ptrace follows; the result says it too
+				line += " " + pieces(b)
+			}
 		case *event.Signal:
 			s.signals[who] = append(s.signals[who], n.clean(sysabi.DecodeSiginfo(b.Siginfo).String()))
 			continue
