@@ -64,7 +64,7 @@ var cloneArgs3 = extensible("cl_args", in, clone3, cloneLeast, 1).twice(func(p *
 	}
 	if le64(b, 0)&cloneParentSettid != 0 {
 		p.field("parent_tid")
-		if p.m.live == nil && p.fetch(le64(b, 24), 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
+		if at := le64(b, 24); p.m.live == nil && at != 0 && p.fetch(at, 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
 			p.str("[")
 			p.pid(p.s.Ret, TID)
 			p.str("]")
