@@ -20,6 +20,8 @@ type Case struct {
 	share map[*timeline.Process]float64
 	// final holds the exceptions tied to a process's end, with that tie.
 	final map[*timeline.Exception]Link
+	// misses holds, by process and name, the directories that lack the name.
+	misses map[*timeline.Process]map[string][]string
 }
 
 // maxWords is how many of the last lines count as last words. A program that
@@ -27,7 +29,7 @@ type Case struct {
 const maxWords = 60
 
 func newCase(t *timeline.Timeline) *Case {
-	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}}
+	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}}
 	c.Words = t.Lines[max(0, len(t.Lines)-maxWords):]
 	if t.Root != nil {
 		c.shares(t.Root, 1)

@@ -38,6 +38,9 @@ var connectError = Cause{
 			if conn.Path != "" {
 				kind, ok = unixCause(conn)
 			}
+			if cacheDaemon(conn.Path) && c.said(conn.Path) == nil {
+				continue
+			}
 			if !ok || conn.Remote.IsValid() && conn.Remote.Port() == 53 || c.reachedLater(conn) || c.triedLater(conn) {
 				continue
 			}
@@ -81,6 +84,12 @@ var connectError = Cause{
 		}
 		return out
 	},
+}
+
+// cacheDaemon tells the sockets of daemons that the C library asks where they
+// run and does without where they don't.
+func cacheDaemon(socket string) bool {
+	return strings.Contains(socket, "/nscd/") || strings.Contains(socket, "/var/lib/sss/") || strings.Contains(socket, "/systemd/userdb/")
 }
 
 // saysSo reports whether the program's exit status means that it did not reach

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -67,12 +68,18 @@ var fileError = Cause{
 			}
 			f.Why = fmt.Sprintf("%s called %s() on %s and got %s (%s).", call.Proc.Program(), call.Name(), name, e.Name(), e.Text())
 			f.Evidence = []Evidence{callEvidence(call)}
+			k := key{call.Proc, name, e}
+			if dirs := c.searched(call); len(dirs) > 1 {
+				k.path = path.Base(name)
+				searchedFinding(&f, k.path, dirs)
+			}
 			if x, ok := c.exceptionFrom(call); ok {
 				f.Evidence = append(f.Evidence, exceptionEvidence(x))
 				f.Where = where(x)
 			}
-			f.Next = fileNext(kind.cause, name, call.Proc)
-			k := key{call.Proc, name, e}
+			if f.Next == nil {
+				f.Next = fileNext(kind.cause, name, call.Proc)
+			}
 			if i, again := seen[k]; again {
 				out[i] = f
 			} else {
@@ -125,6 +132,9 @@ func probing(call *timeline.Call, e sysabi.Errno) bool {
 // foundLater reports whether the same process got the path, or the same name
 // elsewhere, afterwards: a search that ended well.
 func (c *Case) foundLater(call *timeline.Call, name string) bool {
+	if _, ok := c.readOnlyLater(call); ok {
+		return false
+	}
 	b := path.Base(name)
 	for _, o := range call.Proc.Calls {
 		if o.Enter > call.Enter && o.Raw.Ret >= 0 && o.Path != "" && (o.Path == name || path.Base(o.Path) == b && opens(o)) && opens(o) {
@@ -142,6 +152,27 @@ func (c *Case) foundLater(call *timeline.Call, name string) bool {
 	return false
 }
 
+// readOnlyLater ties a file that could not be opened for writing, was then
+// opened for reading, and that the program's end calls read-only.
+func (c *Case) readOnlyLater(call *timeline.Call) (Link, bool) {
+	if !opens(call) || call.Errno().Name() != "EACCES" && call.Errno().Name() != "EROFS" && call.Errno().Name() != "EPERM" {
+		return Link{}, false
+	}
+	for _, e := range c.tied() {
+		if e.Proc == call.Proc && e.Time >= call.Leave() && readOnlyWords.MatchString(e.Text) {
+			return Link{"raised", e.String(), c.final[e].Weight * wRaised}, true
+		}
+	}
+	for _, l := range c.Words {
+		if l.Proc == call.Proc && l.Time >= call.Leave() && readOnlyWords.MatchString(l.Text) {
+			return Link{"error text", l.Text, wText}, true
+		}
+	}
+	return Link{}, false
+}
+
+var readOnlyWords = regexp.MustCompile(`(?i)read-?\s?only|not writ(e)?able|schreibgeschützt|lecture seule|solo lectura`)
+
 func opens(call *timeline.Call) bool {
 	switch call.Name() {
 	case "open", "openat", "openat2", "creat", "mkdir", "mkdirat", "execve":
@@ -157,6 +188,9 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 	var links []Link
 	if l, ok := c.raisedFrom(call); ok {
 		links = append(links, l)
+	}
+	if l, ok := c.readOnlyLater(call); ok {
+		return append(links, l)
 	}
 	text := call.Errno().Text()
 	given, _ := call.Decode().Path()
@@ -231,7 +265,8 @@ func (c *Case) saidPath(call *timeline.Call, name, given, text string) *timeline
 			continue
 		}
 		switch {
-		case strings.Contains(l.Text, name) && strings.Contains(name, "/"),
+		case strings.Contains(name, "/") && hasPath(l.Text, name),
+			c.searchedSaid(call, name, l.Text),
 			len(given) > 3 && strings.Contains(given, "/") && hasPath(l.Text, given),
 			hasPath(l.Text, b) && strings.Contains(l.Text, text),
 			len(b) > 2 && (strings.Contains(l.Text, "'"+b+"'") || strings.Contains(l.Text, "\""+b+"\"") || strings.Contains(l.Text, "`"+b+"'") || strings.Contains(l.Text, "\u2018"+b+"\u2019")):

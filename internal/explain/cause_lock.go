@@ -24,7 +24,13 @@ var lockError = Cause{
 			if len(f.Links) == 0 {
 				continue
 			}
-			if x, ok := c.exceptionFrom(call); ok {
+			x, ok := c.exceptionFrom(call)
+			if !ok {
+				if x, ok = c.lockedException(call); ok {
+					f.Links = append(f.Links, Link{"raised", x.String(), c.final[x].Weight * wRaised})
+				}
+			}
+			if ok {
 				f.Evidence = append(f.Evidence, exceptionEvidence(x))
 				f.Where = where(x)
 			}
@@ -38,6 +44,17 @@ var lockError = Cause{
 		}
 		return out
 	},
+}
+
+// lockedException is the exception by which a library that waited and asked
+// again told at last that the lock is taken (sqlite3: "database is locked").
+func (c *Case) lockedException(call *timeline.Call) (*timeline.Exception, bool) {
+	for _, e := range c.tied() {
+		if e.Proc == call.Proc && e.TID == call.TID && e.Time >= call.Leave() && strings.Contains(strings.ToLower(e.Text), "lock") && c.aftermath(call.Proc, call.Leave()) == 0 {
+			return e, true
+		}
+	}
+	return nil, false
 }
 
 // fcntl(2)'s locking commands (asm-generic/fcntl.h).

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -51,17 +52,26 @@ var pythonUncaught = Cause{
 		var out []Finding
 		for _, e := range c.tied() {
 			l := c.final[e]
-			if e.Final != "excepthook" && e.Final != "thread" {
+			byLibrary := l.Kind == "said" && e.Handled != nil && len(becomes(e)) == 0 && c.throughOwn(e) && !c.ownCode(e.Proc, e.Handled.File)
+			if e.Final != "excepthook" && e.Final != "thread" && !byLibrary {
 				continue
 			}
 			f := c.exceptionFinding("python-exception", e, l)
 			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
 			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Program())
+			if byLibrary {
+				f.Why = fmt.Sprintf("%s caught the exception, told it, and the run counts as failed for it.", frameOf(e.Handled.Frame))
+			}
 			f.Next = []string{"`culprit show --frames CASE` shows the frames and their variables at that moment"}
 			out = append(out, f)
 		}
 		return out
 	},
+}
+
+// throughOwn reports whether an exception came out of the program's own code.
+func (c *Case) throughOwn(e *timeline.Exception) bool {
+	return slices.ContainsFunc(e.Stack, func(f timeline.Frame) bool { return c.ownCode(e.Proc, f.File) })
 }
 
 var pythonSwallowed = Cause{

@@ -67,36 +67,3 @@ func (c *Case) fileRead(e *timeline.Exception, bad string) (string, *timeline.Ca
 	}
 	return "", nil
 }
-
-var envMissing = Cause{
-	Names: []string{"env-missing"},
-	Doc:   "the program wanted an environment variable that was not set",
-	Find: func(c *Case) []Finding {
-		var out []Finding
-		for _, e := range c.tied() {
-			l := c.final[e]
-			o := e.Origin()
-			frozen := o.File == "<frozen os>" // since 3.11
-			if !e.Is("KeyError") || !frozen && !strings.HasSuffix(o.File, "/os.py") || !strings.HasSuffix(o.Func, "__getitem__") {
-				continue // os.environ is the mapping of os.py
-			}
-			name := strings.Trim(e.Text, "'\"")
-			f := c.exceptionFinding("env-missing", e, l)
-			f.Title = fmt.Sprintf("the environment variable %s is not set", name)
-			f.Why = fmt.Sprintf("%s reads it at %s and goes on only with it.", e.Proc.Program(), frameOf(own(e.Stack)))
-			f.Facts = append(f.Facts, Fact{"variable", name}, Fact{"state", "not set"})
-			if c.clean(e.Proc) {
-				f.Why += " It was started with an environment of its own (env -i, cron, sudo), so what a login shell sets is not there."
-			}
-			f.Next = []string{"set it where the program is started: `export " + name + "=...`, Environment= of the unit, or the crontab"}
-			out = append(out, f)
-		}
-		return out
-	},
-}
-
-// clean reports whether a process got hardly any environment.
-func (c *Case) clean(p *timeline.Process) bool {
-	env := c.environment(p)
-	return len(env) > 0 && len(env) < 12
-}

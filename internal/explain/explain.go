@@ -107,6 +107,14 @@ var Causes = []Cause{
 	lockError,
 	limits,
 	limitSignals,
+	redirectLoop,
+	plainToTLS,
+	serviceRefusal,
+	sshRefusal,
+	configInvalid,
+	pythonSyntax,
+	badArguments,
+	timeLimit,
 }
 
 // Result is the diagnosis of one run.

@@ -14,11 +14,11 @@ var depths = []struct {
 	depth  int
 	prefix string
 }{
-	{60, "http-"}, {60, "service-"}, {50, "tls-"}, {50, "plaintext-"}, {45, "dns-"}, {45, "proxy-"},
+	{61, "plaintext-"}, {60, "http-"}, {60, "service-"}, {50, "tls-"}, {45, "dns-"}, {45, "proxy-"},
 	{40, "connection-refused"}, {40, "connect-timeout"}, {40, "network-unreachable"}, {40, "unix-socket-missing"},
 	{36, "out-of-memory"}, {36, "process-limit"}, {36, "too-many-"}, {5, "broken-pipe"},
 	{35, "connection-"}, {35, "crashed"}, {35, "killed-by"}, {35, "command-"}, {35, "interpreter-"}, {35, "exec-"},
-	{35, "shared-library"}, {35, "symbol-"}, {32, "python-module-missing"}, {32, "env-missing"}, {32, "encoding-error"}, {10, "python-"},
+	{35, "shared-library"}, {35, "symbol-"}, {32, "python-module-missing"}, {32, "env-missing"}, {32, "encoding-error"}, {32, "python-syntax"}, {33, "config-"}, {10, "python-"},
 }
 
 func depth(cause string) int {
@@ -144,4 +144,11 @@ func (c *Case) excluded() string {
 	}
 	return fmt.Sprintf("Of %d processes %d were ended by a signal; of %d connections %d failed; %d HTTP answers were errors.",
 		len(c.T.Procs), crashed, conns, refused, bad)
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -42,8 +43,16 @@ type Conn struct {
 	Segments []Segment // of a recorded one
 	TLS      *TLS
 	HTTP     []*Exchange
+	Service  string // of the conversation, when package service reads it: "smtp", "postgres", ...
+	Replies  []Reply
 	Plain    string // protocol of the first bytes by their look: "http", "tls", "ssh", ...
 	Damage   []string
+}
+
+// Reply is an answer of a service other than HTTP.
+type Reply struct {
+	service.Reply
+	Unread bool // it lay in the receive queue and the program never read it
 }
 
 // Segment is a run of bytes in one direction, as one call moved them.

@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/wire"
 )
@@ -84,6 +85,12 @@ func (l *listener) event(e *wire.Event) {
 		}
 	case *http.Message:
 		l.message(m)
+	case service.Reply:
+		r := Reply{Reply: m}
+		if s := l.segment(m.LastRef); s != nil {
+			r.Unread = s.Unread
+		}
+		c.Service, c.Replies = e.Proto, append(c.Replies, r)
 	case *http.Damage:
 		c.Damage = append(c.Damage, m.What)
 	default:

@@ -40,7 +40,7 @@ func (b *builder) write(c *Call) {
 	if fd != 1 && fd != 2 || receives(c.Name()) || c.Raw.Ret <= 0 || c.Raw.Flags&event.Unfinished != 0 {
 		return
 	}
-	if !visible && fd == 1 {
+	if !visible && fd == 1 && (c.Desc == nil || c.Desc.Path != "/dev/null") {
 		return // data for a file or the next program of a pipe
 	}
 	data, missing := c.Decode().Buffer()

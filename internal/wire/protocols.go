@@ -4,12 +4,13 @@ import (
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/dns"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 )
 
 // protocols says how the conversations are read whose first bytes
-// dissect.Sniff names. A name that is not here is told, and its bytes are
-// passed over until they turn into TLS.
+// dissect.Sniff names, beside those of package service. Of any other the name is
+// told, and its bytes are passed over until they turn into TLS.
 var protocols = map[string]func(Options) Layer{
 	"tls":    newTLS,
 	"sslv2":  newTLS, // as far as it goes on in a later version
@@ -31,6 +32,9 @@ var datagrams = []struct {
 func layerOf(proto string, o Options) Layer {
 	if f := protocols[proto]; f != nil {
 		return f(o)
+	}
+	if c := service.New(proto); c != nil {
+		return &serviceLayer{conn: c}
 	}
 	return &opaque{}
 }

@@ -230,7 +230,7 @@ main()
     "connection-reset.python": py(TALK, PY, "8022", "200"),
     "connection-reset.no-inject": py(TALK, PY, "8022", "200", flags=NO_INJECT),
     "connection-closed-early.curl": curl("http://localhost:8023/feed"),
-    "connection-closed-early.words": py("""
+    "service-error.greeting": py("""
 import socket
 import sys
 s = socket.create_connection(("localhost", 8025))
