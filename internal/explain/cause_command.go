@@ -157,6 +157,14 @@ func (f *Finding) missingInterpreter(name string, p program) {
 	}
 }
 
+// searchPath is the PATH that a process has.
+func (c *Case) searchPath(p *timeline.Process) string {
+	if v, ok := c.environment(p)["PATH"]; ok {
+		return v
+	}
+	return c.T.Header.Path
+}
+
 // shellMiss: a shell looked a command up along PATH, found it nowhere, and went
 // on with (or ended with) status 127. Shells look with stat(2) or access(2), so
 // that often no execve is seen at all.
@@ -166,6 +174,7 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 	}
 	tried := map[string][]*timeline.Call{}
 	there := map[string]bool{} // execFailed knows more of these
+	searchPath := c.searchPath(p)
 	var last string
 	for _, call := range p.Calls {
 		if !lookup(call) || call.Path == "" {
@@ -173,7 +182,7 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 		}
 		b := path.Base(call.Path)
 		dir := path.Dir(call.Path)
-		inPath := slices.Contains(strings.Split(c.T.Header.Path, ":"), dir)
+		inPath := slices.Contains(strings.Split(searchPath, ":"), dir)
 		if !inPath && (call.Name() != "execve" || c.explicit(call)) {
 			continue
 		}
@@ -190,9 +199,7 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 	// The name that the words speak of, or the last one when the shell ended for it.
 	name := ""
 	for b := range tried {
-		if l := c.said(b + ": not found"); l != nil {
-			name = b
-		} else if l := c.said(b + ": command not found"); l != nil {
+		if l := c.said(b+": not found", b+": command not found", b+": "+sysabi.Errno(2).Text()); l != nil {
 			name = b
 		}
 	}
@@ -203,10 +210,10 @@ func (c *Case) shellMiss(p *timeline.Process) (Finding, bool) {
 	if name == "" || len(calls) == 0 || there[name] {
 		return Finding{}, false
 	}
-	f := Finding{Proc: p, Side: Local, Facts: []Fact{{"command", name}, {"PATH", c.T.Header.Path}}}
+	f := Finding{Proc: p, Side: Local, Facts: []Fact{{"command", name}, {"PATH", searchPath}}}
 	f.describeExec(name, sysabi.Errno(2))
 	if !strings.HasSuffix(name, "\r") {
-		f.Why = fmt.Sprintf("%s looked for %s in every directory of PATH (%s) and found it in none.", p.Name(), name, c.T.Header.Path)
+		f.Why = fmt.Sprintf("%s looked for %s in every directory of PATH (%s) and found it in none.", p.Name(), name, searchPath)
 	}
 	if l := c.said(name+": not found", name+": command not found", name); l != nil {
 		f.Links = append(f.Links, Link{"said", l.Text, wSaid})

@@ -189,9 +189,6 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 	if l, ok := c.raisedFrom(call); ok {
 		links = append(links, l)
 	}
-	if l, ok := c.readOnlyLater(call); ok {
-		return append(links, l)
-	}
 	text := call.Errno().Text()
 	given, _ := call.Decode().Path()
 	switch l := c.saidPath(call, name, given, text); {
@@ -201,6 +198,9 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 		if l := c.saidAfter(call, text); l != nil && c.lastWith(call) {
 			links = append(links, Link{"error text", l.Text, wText})
 		}
+	}
+	if l, ok := c.readOnlyLater(call); ok && len(links) == 0 {
+		links = append(links, l)
 	}
 	switch rare := call.Errno().Name() != "ENOENT"; {
 	case len(links) > 0 || !failed(call.Proc) || furniture(name) || !rare && personal(name):

@@ -57,7 +57,7 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 		f.Evidence = append(f.Evidence, Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
 		return f, true
 	}
-	if name == "SIGPIPE" || sig != nil && descends(p, sig.PID) {
+	if name == "SIGPIPE" || sig != nil && descends(p, sig.PID) || c.killer(p, name) != "" {
 		return f, false // a parent ends its helpers when it is done with them
 	}
 	f.Cause = "killed-by"

@@ -1,11 +1,13 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
+	"culprit/internal/dissect"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
@@ -43,7 +45,7 @@ func (c *Case) cutShort(p *timeline.Process) (Finding, bool) {
 		return Finding{}, false
 	}
 	name := sysabi.SignalName(int(p.Status & 0x7f))
-	var by string
+	by := c.killer(p, name)
 	for _, s := range p.Signals {
 		switch {
 		case sysabi.SignalName(s.Signo) != name:
@@ -73,6 +75,23 @@ func (c *Case) cutShort(p *timeline.Process) (Finding, bool) {
 	return f, true
 }
 
+// killer is the ancestor whose kill(2) with the signal was the last that a
+// process got: of SIGKILL no siginfo tells. "" when none of them did it.
+func (c *Case) killer(p *timeline.Process, signal string) string {
+	for q := p.Parent; q != nil; q = q.Parent {
+		for i := len(q.Calls) - 1; i >= 0; i-- {
+			call := q.Calls[i]
+			if call.Enter > p.EndTime || call.Raw.Ret != 0 || call.Name() != "kill" {
+				continue
+			}
+			if int32(call.Raw.Args[0]) == p.PID && sysabi.SignalName(int(call.Raw.Args[1])) == signal {
+				return q.Program()
+			}
+		}
+	}
+	return ""
+}
+
 // waitedFor says what an unfinished call waited for.
 func (c *Case) waitedFor(p *timeline.Process, call *timeline.Call) (Finding, bool) {
 	f := Finding{Proc: p, Side: Local}
@@ -98,9 +117,9 @@ func (c *Case) waitedFor(p *timeline.Process, call *timeline.Call) (Finding, boo
 		switch {
 		case conn != nil:
 			f = c.peerFinding(conn)
-		case d != nil && (d.Kind == timeline.DescTTY || d.Kind == timeline.DescPipe) && receives(call):
+		case d != nil && d.Conn == nil && receives(call): // a plain file has an end and makes nobody wait
 			f.Cause, f.Title = "waiting-on-input", fmt.Sprintf("%s waited for input that did not come", p.Program())
-			f.Facts = []Fact{{"descriptor", call.Raw.Args[0]}, {"from", d.Link}}
+			f.Facts = []Fact{{"descriptor", int32(call.Raw.Args[0])}, {"from", cmp.Or(d.Path, d.Link)}}
 			f.Next = []string{"give it input (`< FILE`, `</dev/null`), or the argument without which it reads its standard input"}
 		default:
 			return f, false
@@ -110,6 +129,14 @@ func (c *Case) waitedFor(p *timeline.Process, call *timeline.Call) (Finding, boo
 		f.Why = fmt.Sprintf("It was in %s().", call.Name())
 	}
 	return f, true
+}
+
+func polls(call *timeline.Call) bool {
+	switch call.Name() {
+	case "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2":
+		return true
+	}
+	return false
 }
 
 func receives(call *timeline.Call) bool {
@@ -122,9 +149,7 @@ func (c *Case) waitedConn(p *timeline.Process, call *timeline.Call) *timeline.Co
 	if call.Desc != nil && call.Desc.Conn != nil {
 		return call.Desc.Conn
 	}
-	switch call.Name() {
-	case "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2":
-	default:
+	if !polls(call) {
 		return nil
 	}
 	var best *timeline.Conn
@@ -174,6 +199,14 @@ func (c *Case) established(conn *timeline.Conn) bool {
 // patienceWords are how programs say that their own limit was over.
 var patienceWords = []string{"timed out", "timeout", "time out", "zeitüberschreitung", "délai", "tiempo de espera"}
 
+// waits reports whether a process waited for its descriptors, and for long,
+// after a moment.
+func waits(p *timeline.Process, after event.Time) bool {
+	return slices.ContainsFunc(p.Calls, func(call *timeline.Call) bool {
+		return call.Leave() > after+minWait && event.Time(call.Raw.Dur) >= minWait && (polls(call) || receives(call))
+	})
+}
+
 // gaveUp is the finding for a connection on which nothing came until the program
 // itself had enough.
 func (c *Case) gaveUp(conn *timeline.Conn) (Finding, bool) {
@@ -181,15 +214,18 @@ func (c *Case) gaveUp(conn *timeline.Conn) (Finding, bool) {
 	if conn.Accepted || !conn.Stream() || !conn.Remote.IsValid() || conn.Errno != 0 || conn.EOF != 0 || p.Status&0x7f != 0 {
 		return Finding{}, false
 	}
-	last := conn.Opened
+	last, answered := conn.Opened, false
 	for _, s := range conn.Segments {
-		last = max(last, s.Time)
+		last, answered = max(last, s.Time), s.Dir == dissect.ToClient
+	}
+	if n := len(conn.HTTP); n > 0 && conn.HTTP[n-1].Response != nil && !conn.HTTP[n-1].Response.Complete {
+		answered = false
 	}
 	end := conn.Closed
 	if end == 0 {
 		end = c.end(p)
 	}
-	if end-last < minWait {
+	if answered || end-last < minWait {
 		return Finding{}, false
 	}
 	f := c.peerFinding(conn)
@@ -204,6 +240,9 @@ func (c *Case) gaveUp(conn *timeline.Conn) (Finding, bool) {
 	if l := c.said(patienceWords...); l != nil && l.Time >= last {
 		f.Links = append(f.Links, Link{"error text", l.Text, wText})
 		f.Evidence = append(f.Evidence, lineEvidence(l))
+	}
+	if len(f.Links) == 0 && waits(p, last) {
+		f.Links = c.linkConn(conn)
 	}
 	if len(f.Links) == 0 {
 		if !saysSo(f.Cause, conn) {

@@ -134,7 +134,7 @@ func (c *Case) certificate(f Finding, conn *timeline.Conn, alert string) (Findin
 		f.Why = fmt.Sprintf("This machine's clock said %s.", at.Format("2006-01-02 15:04 MST"))
 		f.Next = []string{"set this machine's clock"}
 		f.Side = Local
-	case alert != "unknown_ca" && name != "" && !leaf.Matches(name) && verify != "18" && verify != "19" && verify != "20":
+	case alert != "unknown_ca" && !(leaf.Subject == leaf.Issuer && alert == "" && verify == "" && c.said("host name", "hostname", "altname", "match") == nil) && name != "" && !leaf.Matches(name) && verify != "18" && verify != "19" && verify != "20":
 		f.Cause = "tls-hostname-mismatch"
 		f.Title = fmt.Sprintf("the certificate is for %s, not for %s", strings.Join(leaf.Names, ", "), name)
 		f.Why = fmt.Sprintf("%s connected to %s and broke off: the certificate names %s.", conn.Proc.Program(), name, strings.Join(leaf.Names, ", "))

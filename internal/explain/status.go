@@ -19,7 +19,7 @@ var statuses = map[string]map[int][]string{
 	},
 	// wget(1), EXIT STATUS.
 	"wget": {
-		3: {"file-", "disk-full", "read-only-filesystem"}, 4: {"dns-", "connection-", "connect-timeout", "network-unreachable", "proxy-unreachable"},
+		3: {"file-", "disk-full", "read-only-filesystem"}, 4: {"dns-", "connection-", "connect-timeout", "network-unreachable", "proxy-unreachable", "waiting-on-peer"},
 		5: {"tls-"}, 6: {"http-unauthorized", "service-auth-failed"}, 7: {"http-bad-request"}, 8: {"http-"},
 	},
 	// pg_isready(1), EXIT STATUS: 2 is "no response to the connection attempt".
