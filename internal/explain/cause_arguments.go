@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 
@@ -51,7 +52,7 @@ func (c *Case) complaint(p *timeline.Process) (*timeline.Line, string) {
 			continue
 		}
 		usage = usage || usageHint.MatchString(l.Text)
-		a := namedArgument(p.Argv, l.Text)
+		a := namedArgument(p, l.Text)
 		if optionWords.MatchString(l.Text) {
 			if e := errnoText(l.Text); e {
 				continue
@@ -76,8 +77,17 @@ func errnoText(text string) bool {
 
 // namedArgument is the argument that a line names: whole, without its value, or
 // as the letter of an option (getopt: invalid option -- 'z').
-func namedArgument(argv []string, text string) string {
-	for _, a := range argv[1:] {
+func namedArgument(p *timeline.Process, text string) string {
+	var options, words []string
+	for _, a := range p.Argv[1:] {
+		if strings.HasPrefix(a, "-") {
+			options = append(options, a)
+		} else if path.Base(a) != p.Program() { // the script itself
+			words = append(words, a)
+		}
+	}
+	argv := append(options, words...)
+	for _, a := range argv {
 		name, _, _ := strings.Cut(a, "=")
 		bare := strings.TrimLeft(name, "-")
 		switch {
@@ -87,7 +97,7 @@ func namedArgument(argv []string, text string) string {
 			return name
 		}
 	}
-	for _, a := range argv[1:] {
+	for _, a := range argv {
 		if len(a) > 2 && a[0] == '-' && a[1] != '-' { // letters of several options
 			if i := strings.LastIndex(text, "-- "); i >= 0 && strings.Contains(a[1:], strings.Trim(text[i+3:], "'\"")) {
 				return "-" + strings.Trim(text[i+3:], "'\"")

@@ -155,6 +155,8 @@ var configWords = regexp.MustCompile(`(?i)syntax|pars(e|er|ing)\b|unexpected|unk
 // that failed: the fault is not there.
 var childFailed = regexp.MustCompile(`\*\*\* \[.*\] \S+ \d+`)
 
+var warning = regexp.MustCompile(`(?i)\bwarn(ing)?\b|\bdeprecated\b|\bnotice\b`)
+
 // configSaid finds the line in which a process named a file that it had read,
 // and a fault in it.
 func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
@@ -171,7 +173,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 		return Finding{}, false
 	}
 	for _, l := range c.Words { // the first complaint; others follow from it
-		if l.Proc != p || childFailed.MatchString(l.Text) {
+		if l.Proc != p || childFailed.MatchString(l.Text) || warning.MatchString(l.Text) {
 			continue
 		}
 		for _, call := range reads {
@@ -186,7 +188,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 			if data, _ := c.content(p, call.Desc.Path); errnoNamed(p, l) || !text(data) {
 				continue
 			}
-			f := Finding{Cause: "config-invalid", Side: Local, Proc: p, Links: []Link{{"said", l.Text, wSaid}}, Evidence: []Evidence{lineEvidence(l)}}
+			f := Finding{Cause: "config-invalid", Side: Local, Proc: p, Links: []Link{c.linkTold(l, wSaid)}, Evidence: []Evidence{lineEvidence(l)}}
 			c.configFinding(&f, call, "", l.Text)
 			return f, true
 		}

@@ -29,11 +29,11 @@ var envMissing = Cause{
 				continue
 			}
 			if l, name := c.variableSaid(p); l != nil {
-				link := Link{"said", l.Text, wSaid}
+				w := wSaid
 				if !shell(p) && !strings.Contains(strings.ToLower(l.Text), "env") {
-					link.Weight = wWire // it may be a setting of another kind
+					w = wWire // it may be a setting of another kind
 				}
-				f := Finding{Cause: "env-missing", Side: Local, Proc: p, Links: []Link{link}, Evidence: []Evidence{lineEvidence(l)}}
+				f := Finding{Cause: "env-missing", Side: Local, Proc: p, Links: []Link{c.linkTold(l, w)}, Evidence: []Evidence{lineEvidence(l)}}
 				c.variableMissing(&f, name, fmt.Sprintf("%s said so, and the variable is not in its environment.", p.Program()))
 				out = append(out, f)
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,7 @@ var fileError = Cause{
 			k := key{call.Proc, name, e}
 			if dirs := c.searched(call); len(dirs) > 1 {
 				k.path = path.Base(name)
-				searchedFinding(&f, k.path, dirs)
+				searchedFinding(&f, k.path, slices.Clone(dirs))
 			}
 			if x, ok := c.exceptionFrom(call); ok {
 				f.Evidence = append(f.Evidence, exceptionEvidence(x))

@@ -60,6 +60,9 @@ var pythonUncaught = Cause{
 			f.Title = fmt.Sprintf("%s raised %s", placeOf(e), e)
 			f.Why = fmt.Sprintf("The exception was caught by nobody and ended %s.", e.Proc.Program())
 			if byLibrary {
+				if at := own(e.Stack); library(e.Origin().File) && at.File != "" {
+					f.Title = fmt.Sprintf("%s: %s", frameOf(at), e)
+				}
 				f.Why = fmt.Sprintf("%s caught the exception, told it, and the run counts as failed for it.", frameOf(e.Handled.Frame))
 			}
 			f.Next = []string{"`culprit show --frames CASE` shows the frames and their variables at that moment"}

@@ -437,3 +437,15 @@ func (c *Case) linkLast(p *timeline.Process, at event.Time, w, floor float64, wh
 	}
 	return []Link{{"last", what, w}}
 }
+
+// linkTold ties a trouble that a process told by itself. One that it went on
+// after was a warning.
+func (c *Case) linkTold(l *timeline.Line, w float64) Link {
+	if n := c.aftermath(l.Proc, l.Time); n > 0 {
+		w *= 0.5
+		for ; n > 1 && w > 0.05; n-- {
+			w *= 0.8
+		}
+	}
+	return Link{"said", l.Text, w}
+}

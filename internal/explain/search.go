@@ -67,8 +67,18 @@ func (c *Case) searchedSaid(call *timeline.Call, name, text string) bool {
 // notFoundWords are how programs say that they did not find something.
 var notFoundWords = []string{"not find", "not found", "no such", "can't locate", "cannot locate", "not load", "cannot load", "can't load", "cannot open", "missing", "unable to", "does not exist", "cannot find", "can't find"}
 
-// searchedFinding says that a name is in none of the directories.
+// searchedFinding says that a name is in none of the directories, which it
+// changes.
 func searchedFinding(f *Finding, name string, dirs []string) {
+	for same := path.Base(dirs[0]); len(same) > 1; same = path.Base(dirs[0]) { // Foo/Bar.pm, not Bar.pm
+		if slices.ContainsFunc(dirs, func(d string) bool { return path.Base(d) != same }) {
+			break
+		}
+		name = same + "/" + name
+		for i, d := range dirs {
+			dirs[i] = path.Dir(strings.TrimSuffix(d, "/"))
+		}
+	}
 	f.Title = fmt.Sprintf("%s is in none of the %d directories where %s looks for it", name, len(dirs), f.Proc.Program())
 	f.Why += fmt.Sprintf(" It looked in %s.", strings.Join(dirs[:min(len(dirs), 6)], ", "))
 	f.Facts = append(f.Facts, Fact{"name", name}, Fact{"searched", strings.Join(dirs, ":")})

@@ -23,8 +23,8 @@ WEB = "http://localhost:8080"
 NO_INJECT = ["--no-inject"]
 
 
-def sh(script, **more):
-    return Case(["sh", "job.sh"], {"job.sh": script + "\n"}, **more)
+def sh(script, files=None, **more):
+    return Case(["sh", "job.sh"], {"job.sh": script + "\n", **(files or {})}, **more)
 
 
 def py(source, python=PY, *args, files=None, **more):
@@ -123,6 +123,27 @@ except Exception:
     print("mirror is not usable", file=sys.stderr)
     sys.exit(3)
 """ % CA
+
+MAIL = """
+import socket
+import sys
+s = socket.create_connection(("localhost", 8027))
+f = s.makefile("rwb")
+
+def say(text):
+    f.write(text + b"\\r\\n")
+    f.flush()
+    line = f.readline()
+    while line[3:4] == b"-":
+        line = f.readline()
+    return line[:1] in b"23"
+
+f.readline()
+ok = say(b"EHLO me") and say(b"MAIL FROM:<me@example.test>") and say(b"RCPT TO:<%s@example.test>" % sys.argv[1].encode())
+if not ok:
+    print("the report was not sent", file=sys.stderr)
+    sys.exit(1)
+"""
 
 DIVIDE = """
 def share(total, people):
@@ -241,6 +262,38 @@ while b"220 ready" not in text:
         sys.exit(4)
     text += more
 """),
+    "service-error.mail": py(MAIL, PY, "all"),
+    "service-error.mail-no-inject": py(MAIL, PY, "all", flags=NO_INJECT),
+    "service-auth-failed.redis": py("""
+import socket
+import sys
+s = socket.create_connection(("localhost", 8028))
+s.sendall(b"*2\\r\\n$3\\r\\nGET\\r\\n$3\\r\\nkey\\r\\n")
+if s.recv(100)[:1] != b"$":
+    sys.exit("cache: nothing there")
+"""),
+    "file-missing.after-550-other-address": sh("/usr/bin/python3 mail.py all 2>/dev/null || /usr/bin/python3 mail.py ann\ncat etc/table.csv", files={"mail.py": MAIL}),
+    "waiting-on-peer.patience": py("""
+import socket
+import sys
+s = socket.create_connection(("localhost", 8029), timeout=0.8)
+s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+try:
+    s.recv(100)
+except OSError:
+    sys.exit("sync failed")
+"""),
+    "waiting-on-peer.timeout": sh('timeout 1 curl -s http://localhost:8029/ || { echo "no feed" >&2; exit 1; }'),
+    "plaintext-to-tls-port.words": curl("-f", "http://localhost:8030/api"),
+    "plaintext-to-tls-port.alert": py("""
+import socket
+import sys
+s = socket.create_connection(("localhost", 8031))
+s.sendall(b"LOGIN\\n")
+if s.recv(100) != b"OK":
+    sys.exit(1)
+"""),
+    "http-redirect-loop.curl": curl("-fL", WEB + "/circle/a"),
     "file-missing.after-reset-retried": sh(f"curl -s http://localhost:8022/x > x || curl -s {WEB}/ok > x\ncat x etc/table.csv"),
     # names
     "dns-name-not-found.curl": curl("http://registry.acme.invalid/v2/"),
@@ -458,6 +511,65 @@ print(sum(iter([1, 2])))
 """),
     "unknown.exit": Case(["sh", "-c", "exit 3"]),
     "unknown.optional-config-missing": sh("cat .apprc 2>/dev/null\ncp /etc/hosts copy; cp copy copy2; cp copy2 copy3; cp copy3 copy4; cp copy4 copy5\nexit 3"),
+    # files that are not in their form
+    "config-invalid.json": py("""
+import json
+import sys
+try:
+    json.load(open("app.json"))
+except ValueError:
+    print("cannot start", file=sys.stderr)
+    sys.exit(2)
+""", files={"app.json": '{\n "port": 80\n "host": "a"\n}\n'}),
+    "config-invalid.json-no-inject": py("""
+import json
+import sys
+try:
+    json.load(open("app.json"))
+except ValueError:
+    print("cannot start", file=sys.stderr)
+    sys.exit(2)
+""", files={"app.json": '{\n "port": 80\n "host": "a"\n}\n'}, flags=NO_INJECT),
+    "config-invalid.words": Case(["ssh", "-F", "jump.conf", "localhost"], {"jump.conf": "Host *\n  Colour red\n"}),
+    "config-invalid.awk": sh('awk -f report.awk /dev/null 2>/dev/null || { echo "no report" >&2; exit 1; }', files={"report.awk": "BEGIN { print (1 }\n"}),
+    "file-missing.config-warned": sh('echo "app.conf:2: warning: unknown key colour" >&2; cat app.conf etc/table.csv', files={"app.conf": "a\ncolour = red\n"}),
+    # Python files that are none
+    "python-syntax-error.plain": py("def f(:\n    pass\n"),
+    "python-syntax-error.python3.8": py("x = 1\nmatch x:\n    case 1:\n        pass\n", PY38),
+    "python-syntax-error.import": py("""
+import sys
+try:
+    import plugin
+except Exception:
+    sys.exit("no plugins")
+""", files={"plugin.py": "print 'hello'\n"}),
+    # command lines
+    "bad-arguments.getopt": sh('sort --frobnicate /dev/null 2>/dev/null || { echo "no list" >&2; exit 1; }'),
+    "bad-arguments.argparse": sh('/usr/bin/python3 tool.py --colour red 2>/dev/null || { echo "no list" >&2; exit 1; }',
+                                 files={"tool.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--color')\np.parse_args()\n"}),
+    "file-missing.option-probed": sh("sort --frobnicate /dev/null 2>/dev/null || sort /dev/null\ncat etc/table.csv"),
+    # variables
+    "env-missing.shell": Case(["bash", "job.sh"], {"job.sh": "set -u\necho to $DEPLOY_HOST\n"}),
+    "file-missing.variable-optional": sh('echo "EDITOR_THEME is not set, using plain" >&2\ncat etc/table.csv'),
+    # what is looked for along a path
+    "file-missing.search-path": Case(["perl", "job.pl"], {"job.pl": "use Acme::Ledger;\n"}),
+    "file-missing.loader-searched": sh('perl job.pl 2>/dev/null || { echo "no ledger" >&2; exit 1; }', files={"job.pl": "use Acme::Ledger;\n"}),
+    # tests that a framework reports
+    "python-exception.unittest": Case([PY, "-m", "unittest", "-q", "check"], {"check.py": """import unittest
+
+
+class Sum(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(1 + 1, 3)
+"""}),
+    "waiting-on-lock.subprocess": py("""
+import subprocess
+import sys
+try:
+    subprocess.run(["flock", "data.lock", "true"], timeout=1)
+except subprocess.TimeoutExpired:
+    sys.exit("rotation failed")
+""", before="flock data.lock sleep 5 & while ! test -e data.lock; do sleep 0.1; done; sleep 0.2"),
 }
 
 # Runs that get another verdict than they should: name, what is said instead and

@@ -94,6 +94,8 @@ def web(c):
         return answer(c, 200, b"secret\n")
     if what == "login":
         return answer(c, 200, b"<html><body>Please log in</body></html>\n", "text/html")
+    if what == "circle":
+        return answer(c, 302, Location="/circle/" + ("b" if arg == ["a"] else "a"))
     if what == "session":
         return answer(c, 302, Location="/login")
     if what == "half":
@@ -130,6 +132,30 @@ def greet(c):
     c.sendall(b"220 mail.example.test ESMTP\r\n")
     c.recv(1024)
     time.sleep(0.1)
+
+
+def dialogue(greeting, answers, end=b"\r\n"):
+    """A service that answers each request by what it begins with."""
+
+    def handle(c):
+        c.sendall(greeting)
+        data = b""
+        while more := c.recv(1024):
+            data += more
+            while end in data:
+                request, data = data.split(end, 1)
+                for begin, answer in answers.items():
+                    if request.startswith(begin):
+                        c.sendall(answer)
+                        break
+
+    return handle
+
+
+MAIL = dialogue(b"220 mail.example.test ESMTP\r\n", {
+    b"EHLO": b"250-mail.example.test\r\n250 SIZE\r\n", b"MAIL": b"250 ok\r\n", b"RCPT TO:<all": b"550 5.7.1 relaying denied\r\n",
+    b"RCPT": b"250 ok\r\n", b"DATA": b"354 go on\r\n", b".": b"250 taken\r\n", b"QUIT": b"221 bye\r\n"})
+REDIS = dialogue(b"", {b"*": b"-NOAUTH Authentication required.\r\n"}, b"\r\n$3\r\nkey\r\n")
 
 
 def names(host="127.0.0.1"):
@@ -190,6 +216,11 @@ def start(pki):
     serve(listen(8023), silent)
     serve(listen(8025), words)
     serve(listen(8026), greet)
+    serve(listen(8027), MAIL)
+    serve(listen(8028), REDIS)
+    serve(listen(8029), lambda c: time.sleep(60))
+    serve(listen(8030), dialogue(b"", {b"GET": b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Length: 57\r\n\r\n<h1>The plain HTTP request was sent to HTTPS port</h1>\r\n\r\n"}))
+    serve(listen(8031), dialogue(b"", {b"": b"\x15\x03\x01\x00\x02\x02\x46"}, b"\n"))
     names()
     # A full backlog: SYNs are dropped (tcp(7), tcp_abort_on_overflow).
     full = listen(8099, backlog=0)
