@@ -16,14 +16,19 @@ import (
 type source struct {
 	*casefile.Case // nil for a capture
 	stats          *wire.Stats
+	walk           *wire.Pass // of a capture that is still being read, nil otherwise
+	failed         *error     // why the walk could not go on, with walk only
 }
 
-// Close closes the case.
+// Close closes the file.
 func (s source) Close() error {
-	if s.Case == nil {
-		return nil
+	switch {
+	case s.Case != nil:
+		return s.Case.Close()
+	case s.walk != nil:
+		return s.walk.Close()
 	}
-	return s.Case.Close()
+	return nil
 }
 
 // Lacks says what the file should have and has not.
@@ -31,6 +36,8 @@ func (s source) Lacks() []string {
 	switch {
 	case s.Case != nil:
 		return s.Case.Lacks()
+	case s.failed != nil && *s.failed != nil:
+		return []string{(*s.failed).Error()}
 	case s.stats.Torn != "":
 		return []string{"the capture ends too early: " + s.stats.Torn}
 	}

@@ -18,6 +18,7 @@ import (
 	"culprit/internal/show"
 	"culprit/internal/strace"
 	"culprit/internal/timeline"
+	"culprit/internal/wire"
 )
 
 // showOptions are the flags of `culprit show`.
@@ -161,11 +162,11 @@ func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.
 	src := source{Case: cf}
 	switch {
 	case notACase(err):
-		src, t, e := captureTimeline(path, o.keyLogs)
+		src, list, e := o.capture(path, p, columns)
 		if e != nil {
 			return source{}, nil, either(err, e)
 		}
-		return src, only(rows.All(t), keep), nil
+		return src, only(list, keep), nil
 	case err != nil:
 		return source{}, nil, err
 	case o.strace:
@@ -190,6 +191,27 @@ func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.
 
 // maxObject bounds an exported body, in bytes.
 const maxObject = 256 << 20
+
+// capture gives the rows of a capture: as its packets come by, or for what needs
+// all of a message, from its timeline.
+func (o *showOptions) capture(path string, p *filter.Program[rows.Row], columns *show.Columns) (source, show.Rows, error) {
+	if o.strace {
+		return source{}, nil, usagef("--strace is for cases: a capture has no system calls")
+	}
+	if o.objects != "" || o.stats != "" || !rows.Streamable(p, columns.Fields) {
+		src, t, err := captureTimeline(path, o.keyLogs)
+		if err != nil {
+			return source{}, nil, err
+		}
+		return src, rows.All(t), nil
+	}
+	walk, err := openCapture(path, o.keyLogs, wire.Options{Body: -1})
+	if err != nil {
+		return source{}, nil, err
+	}
+	src := source{walk: walk, stats: &walk.Stats, failed: new(error)}
+	return src, rows.Capture(walk, p, func(err error) { *src.failed = err }), nil
+}
 
 // alone reports whether the output needs nothing but calls and signals as they
 // were recorded, no timeline.

@@ -15,11 +15,23 @@ const (
 	Kernel
 	// Linked fields need the whole timeline.
 	Linked
+	// Said fields are in rows of messages: what was said, not how it was carried.
+	Said
+	// Whole fields are known only when a message has come to its end.
+	Whole
 )
 
 // Fields are all fields of a row.
 var Fields = filter.NewTable(frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields,
-	netFields, tlsFields, httpFields, dnsFields)
+	netFields, packetFields, said(tlsFields), said(httpFields), said(dnsFields))
+
+// said puts fields into the group of what was said.
+func said(list []Field) []Field {
+	for i := range list {
+		list[i].Group |= Said
+	}
+	return list
+}
 
 // Field is one field of a row.
 type Field = filter.Field[Row]

@@ -3,6 +3,7 @@ package rows
 import (
 	"net/netip"
 
+	"culprit/internal/dissect/tcp"
 	"culprit/internal/filter"
 	"culprit/internal/timeline"
 )
@@ -36,6 +37,8 @@ var netFields = []Field{
 		switch {
 		case !transport(r, sockStream):
 			return 0, false
+		case r.Packet != nil:
+			return uint64(r.Packet.Stream.ID), true
 		case r.Conn.Packets != nil: // of a capture
 			return uint64(r.Conn.ID), true
 		}
@@ -57,6 +60,8 @@ var netFields = []Field{
 // peer is the remote end of a row's conversation, invalid when it has none.
 func peer(r *Row) netip.AddrPort {
 	switch {
+	case r.Packet != nil:
+		return r.Packet.Dst
 	case r.Lookup != nil:
 		return unmapped(r.Lookup.Server)
 	case r.Conn != nil:
@@ -83,6 +88,12 @@ func unmapped(a netip.AddrPort) netip.AddrPort {
 // end is the source or the destination of a row. A row that moves nothing is
 // taken as outgoing.
 func end(r *Row, source bool) netip.AddrPort {
+	if r.Packet != nil {
+		if source {
+			return r.Packet.Src
+		}
+		return r.Packet.Dst
+	}
 	out, ok := r.outgoing()
 	if (out || !ok) == source {
 		return local(r)
@@ -97,6 +108,9 @@ func bothEnds(r *Row) [2]netip.Addr {
 // transport reports whether a row belongs to a conversation over IP on sockets
 // of a type.
 func transport(r *Row, typ uint32) bool {
+	if r.Packet != nil {
+		return r.Packet.Stream != nil && (r.Packet.Proto == tcp.ProtoTCP) == (typ == sockStream)
+	}
 	if r.Lookup != nil {
 		return typ == sockDgram
 	}

@@ -13,10 +13,12 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
+	"culprit/internal/wire"
 )
 
 // Kind says what happened.
@@ -35,6 +37,7 @@ const (
 	Response
 	Query
 	Answer
+	Packet // of a capture
 )
 
 var kinds = [...]struct{ name, lens string }{
@@ -42,7 +45,7 @@ var kinds = [...]struct{ name, lens string }{
 	Exception: {"exception", "code"},
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
-	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"},
+	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
 }
 
 // String returns the kind's name, e.g. "http-request".
@@ -79,6 +82,7 @@ type Row struct {
 	Chain     []timeline.Certificate
 	Alert     *timeline.Alert
 	Lookup    *timeline.Lookup
+	Packet    *wire.Packet
 
 	run     *Run
 	decoded sysabi.Decoded // of Call, when isDecoded
@@ -114,6 +118,8 @@ func (r *Row) Failed() bool {
 		return !r.Lookup.Answered
 	case Answer:
 		return r.Lookup.Rcode != "NOERROR"
+	case Packet:
+		return r.Packet.Proto == tcp.ProtoTCP && r.Packet.Flags&tcp.RST != 0
 	}
 	return false
 }

@@ -52,6 +52,8 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		return fmt.Appendf(b, "DNS %s %s: %s %v", r.Lookup.Type, r.Lookup.Name, r.Lookup.Rcode, r.Lookup.Addrs)
 	case Alert:
 		return r.appendAlert(b, id)
+	case Packet:
+		return appendPacket(b, r.Packet)
 	}
 	return r.appendHandshake(b, id)
 }

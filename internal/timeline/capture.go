@@ -25,11 +25,7 @@ func CaptureOptions() wire.Options { return wire.Options{Body: captureBody} }
 // processes. Connections have the numbers of their streams. The error is the
 // walk's.
 func FromCapture(p *wire.Pass) (*Timeline, error) {
-	b := &captured{
-		builder: builder{t: &Timeline{Files: map[string]*event.File{}, Owners: map[string]*event.Owner{}, Skipped: map[string]int{}, Capture: &p.Stats}},
-		conns:   map[*wire.Stream]*listener{},
-		lookups: map[lookupKey]*Lookup{},
-	}
+	b := NewCapture(p)
 	for {
 		x, err := p.Next()
 		if errors.Is(err, io.EOF) {
@@ -38,26 +34,35 @@ func FromCapture(p *wire.Pass) (*Timeline, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case x.Stream == nil:
-		case x.Stream.TCP != nil:
-			b.listener(x.Stream)
-		case x.Stream.UDP.Packets[0]+x.Stream.UDP.Packets[1] == 1 && len(b.t.Flows) < maxConns:
-			b.t.Flows = append(b.t.Flows, x.Stream)
+		b.stream(x.Stream)
+		for i := range x.Events {
+			b.Take(&x.Events[i])
 		}
-		b.events(x.Events)
 	}
-	b.events(p.Rest())
+	rest := p.Rest()
+	for i := range rest {
+		b.Take(&rest[i])
+	}
 	b.end(p)
 	return b.t, nil
 }
 
-// captured builds the timeline of a capture.
-type captured struct {
+// Capture listens to a walk. With Forget it keeps only what is under way, for
+// those who show events as they come.
+type Capture struct {
+	Forget bool
+
 	builder
-	conns     map[*wire.Stream]*listener
 	lookups   map[lookupKey]*Lookup
 	exchanges int
+}
+
+// NewCapture returns a listener for a walk.
+func NewCapture(p *wire.Pass) *Capture {
+	return &Capture{
+		builder: builder{t: &Timeline{Files: map[string]*event.File{}, Owners: map[string]*event.Owner{}, Skipped: map[string]int{}, Capture: &p.Stats}},
+		lookups: map[lookupKey]*Lookup{},
+	}
 }
 
 type lookupKey struct {
@@ -67,42 +72,64 @@ type lookupKey struct {
 	typ    dns.Type
 }
 
-func (b *captured) listener(s *wire.Stream) *listener {
-	l := b.conns[s]
-	if l == nil && len(b.conns) < maxConns {
-		l = &listener{c: &Conn{ID: s.ID, Type: sockStream, Opened: s.TCP.Opened, Packets: s.TCP}}
-		b.conns[s] = l
-		b.t.Conns = append(b.t.Conns, l.c)
-	} else if l == nil {
+// Heard is what an event is about.
+type Heard struct {
+	Conn     *Conn     // of TCP
+	Exchange *Exchange // of an HTTP message; one that is kept nowhere when its head is told
+	Lookup   *Lookup   // of DNS
+}
+
+// stream makes the connection of a stream that has none yet.
+func (b *Capture) stream(s *wire.Stream) *listener {
+	switch {
+	case s == nil:
+		return nil
+	case s.TCP == nil:
+		if !b.Forget && s.User == nil && len(b.t.Flows) < maxConns {
+			s.User = b
+			b.t.Flows = append(b.t.Flows, s)
+		}
+		return nil
+	}
+	l, _ := s.User.(*listener)
+	switch {
+	case l != nil:
+	case !b.Forget && len(b.t.Conns) >= maxConns:
 		b.t.Skipped["packets of connections over the limit"]++
+	default:
+		l = &listener{c: &Conn{ID: s.ID, Type: sockStream, Opened: s.TCP.Opened, Packets: s.TCP}, forget: b.Forget}
+		s.User = l
+		if !b.Forget {
+			b.t.Conns = append(b.t.Conns, l.c)
+		}
 	}
 	return l
 }
 
-func (b *captured) events(list []wire.Event) {
-	for i := range list {
-		e := &list[i]
-		if m, ok := e.Msg.(wire.DNS); ok && m.Message != nil {
-			b.dns(e, m.Message)
-		}
-		if e.Stream.TCP == nil {
-			continue
-		}
-		l := b.listener(e.Stream)
-		if l == nil {
-			continue
-		}
-		// The ends are known for sure only once the handshake was seen.
-		l.c.Local, l.c.Remote = e.Stream.Ends()
-		if m, ok := e.Msg.(*http.Message); ok && !b.room(m) {
-			continue
-		}
-		l.event(e)
+// Take takes the next event. What it returns is valid until the next one.
+func (b *Capture) Take(e *wire.Event) (h Heard) {
+	if m, ok := e.Msg.(wire.DNS); ok && m.Message != nil {
+		h.Lookup = b.dns(e, m.Message)
 	}
+	l := b.stream(e.Stream)
+	if l == nil {
+		return h
+	}
+	// The ends are known for sure only once the handshake was seen.
+	l.c.Local, l.c.Remote = e.Stream.Ends()
+	h.Conn = l.c
+	if m, ok := e.Msg.(*http.Message); ok && !b.room(m) {
+		return h
+	}
+	h.Exchange = l.event(e)
+	return h
 }
 
 // room says whether a message is kept: those that went well only up to a limit.
-func (b *captured) room(m *http.Message) bool {
+func (b *Capture) room(m *http.Message) bool {
+	if b.Forget {
+		return true
+	}
 	b.exchanges++
 	well := m.Complete && m.Status < 400
 	if well {
@@ -115,9 +142,9 @@ func (b *captured) room(m *http.Message) bool {
 	return true
 }
 
-func (b *captured) dns(e *wire.Event, m *dns.Message) {
-	if e.Proto == "mdns" || len(m.Questions) == 0 || len(b.t.Lookups) >= maxConns {
-		return
+func (b *Capture) dns(e *wire.Event, m *dns.Message) *Lookup {
+	if e.Proto == "mdns" || len(m.Questions) == 0 || len(b.lookups) >= maxConns {
+		return nil
 	}
 	q := m.Questions[0]
 	k := lookupKey{e.Stream, m.ID, q.Name, q.Type}
@@ -126,14 +153,22 @@ func (b *captured) dns(e *wire.Event, m *dns.Message) {
 		_, server := e.Stream.Ends()
 		l = &Lookup{Time: e.First, Server: server, Name: q.Name, Type: q.Type.String(), ID: m.ID}
 		b.lookups[k] = l
-		b.t.Lookups = append(b.t.Lookups, l)
+		if !b.Forget {
+			b.t.Lookups = append(b.t.Lookups, l)
+		}
 	}
-	if m.Response && !l.Answered {
-		l.answer(e.Time, m)
+	if m.Response {
+		if !l.Answered {
+			l.answer(e.Time, m)
+		}
+		if b.Forget {
+			delete(b.lookups, k)
+		}
 	}
+	return l
 }
 
-func (b *captured) end(p *wire.Pass) {
+func (b *Capture) end(p *wire.Pass) {
 	t := b.t
 	t.Start, t.EndAt = p.First, p.Last
 	t.Header.Wall = int64(p.First)

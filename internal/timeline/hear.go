@@ -19,7 +19,7 @@ func (b *builder) talk() {
 			continue
 		}
 		l := &listener{c: c}
-		s := wire.NewSession(wire.Options{Keys: &b.keys, Body: b.options.Body, Data: l.data}, l.event)
+		s := wire.NewSession(wire.Options{Keys: &b.keys, Body: b.options.Body, Data: l.data}, func(e *wire.Event) { l.event(e) })
 		var last dissect.Input
 		for i := range c.Segments {
 			x := &c.Segments[i]
@@ -42,6 +42,7 @@ type listener struct {
 	exchanges map[exchangeKey]*Exchange
 	layers    int // HTTP layers so far
 	finished  [2]bool
+	forget    bool // keep only the exchanges that are under way
 }
 
 // exchangeKey tells the exchanges of a connection apart: each of its HTTP
@@ -68,7 +69,8 @@ func (l *listener) segment(i int64) *Segment {
 	return &l.c.Segments[i]
 }
 
-func (l *listener) event(e *wire.Event) {
+// event takes an event; of an HTTP message it returns the exchange.
+func (l *listener) event(e *wire.Event) *Exchange {
 	c := l.c
 	switch m := e.Msg.(type) {
 	case wire.Identified:
@@ -83,26 +85,55 @@ func (l *listener) event(e *wire.Event) {
 				c.TLS = &TLS{}
 			}
 		}
+	case http.Head:
+		return l.glance(m.Message)
 	case *http.Message:
-		l.message(m)
+		return l.message(m)
 	case service.Reply:
 		r := Reply{Reply: m}
 		if s := l.segment(m.LastRef); s != nil {
 			r.Unread = s.Unread
 		}
-		c.Service, c.Replies = e.Proto, append(c.Replies, r)
+		if c.Service = e.Proto; !l.forget {
+			c.Replies = append(c.Replies, r)
+		}
 	case *http.Damage:
-		c.Damage = append(c.Damage, m.What)
+		if len(c.Damage) < maxDamage {
+			c.Damage = append(c.Damage, m.What)
+		}
 	default:
 		if e.Proto == "tls" && c.TLS != nil {
 			l.tls(e)
 		}
 	}
+	return nil
 }
 
-func (l *listener) message(m *http.Message) {
+// maxDamage is how many faults of a connection are kept.
+const maxDamage = 100
+
+// glance is the exchange of a message whose head alone is there: of an answer
+// with the request as it is known.
+func (l *listener) glance(m *http.Message) *Exchange {
+	if !l.forget {
+		return nil
+	}
+	x := &Exchange{Conn: l.c, Request: m}
+	if m.Answer {
+		x.Request, x.Response = m.Request, m
+	}
+	if x.Request != nil {
+		x.URL = l.c.url(x.Request)
+	}
+	return x
+}
+
+func (l *listener) message(m *http.Message) *Exchange {
+	if l.forget {
+		return l.glance(m)
+	}
 	if m.Informational() {
-		return
+		return nil
 	}
 	x := l.exchange(m.Exchange)
 	if m.Answer {
@@ -110,9 +141,10 @@ func (l *listener) message(m *http.Message) {
 		if s := l.segment(m.Head.LastRef); s != nil {
 			x.Unread = s.Unread
 		}
-		return
+		return x
 	}
 	x.Request, x.URL = m, l.c.url(m)
+	return x
 }
 
 func (l *listener) exchange(n int) *Exchange {
@@ -166,7 +198,9 @@ func (l *listener) tls(e *wire.Event) {
 		if !m.Opaque {
 			a.Name = m.Description.String()
 		}
-		t.Alerts = append(t.Alerts, a)
+		if len(t.Alerts) < maxDamage {
+			t.Alerts = append(t.Alerts, a)
+		}
 	case tls.Finished:
 		l.finished[e.Dir&1] = true
 		t.Done = t.Done || l.finished[0] && l.finished[1]
@@ -178,6 +212,9 @@ func (l *listener) tls(e *wire.Event) {
 			}
 		}
 	case *tls.Damage:
+		if len(t.Damage) >= maxDamage {
+			return
+		}
 		t.Damage = append(t.Damage, fmt.Sprintf("%v at byte %d: %s", e.Dir, m.Offset, m.What))
 	case tls.Undecrypted:
 		t.NoKeys = string(m.Reason)

@@ -58,6 +58,7 @@ type seen struct {
 	suites, names, alerts   []string
 	follow                  map[string]*stream // "tls 0", "tcp 0"
 	stats                   Stats
+	analysis                map[string]int
 }
 
 func walk(t *testing.T, path string) *seen {
@@ -66,7 +67,7 @@ func walk(t *testing.T, path string) *seen {
 	if b, err := os.ReadFile(strings.TrimSuffix(base, filepath.Ext(base)) + ".keys"); err == nil {
 		keys.Add(b)
 	}
-	s := &seen{packets: map[int]string{}, follow: map[string]*stream{}}
+	s := &seen{analysis: map[string]int{}, packets: map[int]string{}, follow: map[string]*stream{}}
 	p, err := Open(path, Options{Keys: &keys, Body: -1, Data: s.data})
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +123,11 @@ func (s *seen) packet(x *Packet) {
 		}
 		if len(x.Payload)+x.Cut > 0 {
 			s.withData++
+		}
+	}
+	for name, a := range tcp.Analyses {
+		if x.Analysis&a != 0 {
+			s.analysis[name]++
 		}
 	}
 	s.streams[i] = max(s.streams[i], x.Stream.ID+1)
@@ -188,17 +194,21 @@ func (s *seen) events(list []Event) {
 // except lists where the walk's answer is not tshark's, by file and what is
 // compared, with the reason.
 var except = map[string]string{
-	"doh-go-tls13.pcap dns":                           "DNS in HTTP/2, which is not read yet",
-	"suricata-dns-over-https.pcap dns":                "the same",
-	"dot-kdig-unbound-tls13.pcap dns":                 "tshark 4.0 does not look for DNS inside TLS on this port",
-	"tcpdump-dns-badlabel.pcap dns":                   "one datagram with a name that leads in a circle: only its port says that it is DNS",
-	"zeek-connect-with-smtp.pcap http":                "a request line with a stray slash: tshark cuts the target there",
-	"arkime-wireshark-retrans.pcap http":              "tshark lists answers again that were sent again",
-	"tcp-loss-tls13-raw-client.pcap follow":           "tshark stops at a hole; a record with a hole inside is passed over here and the rest decrypted",
-	"tcp-mixed-trouble-tls13-raw-ipv6.pcap follow":    "the same",
-	"gopacket-linux-sll-oversized-addr.pcapng tcp":    "flipped bits in IP and TCP headers, which tshark takes apart all the same",
-	"gopacket-linux-sll-oversized-addr.pcapng data":   "the same",
-	"gopacket-linux-sll-oversized-addr.pcapng follow": "the same",
+	"doh-go-tls13.pcap dns":                                                "DNS in HTTP/2, which is not read yet",
+	"suricata-dns-over-https.pcap dns":                                     "the same",
+	"dot-kdig-unbound-tls13.pcap dns":                                      "tshark 4.0 does not look for DNS inside TLS on this port",
+	"tcpdump-dns-badlabel.pcap dns":                                        "one datagram with a name that leads in a circle: only its port says that it is DNS",
+	"zeek-connect-with-smtp.pcap http":                                     "a request line with a stray slash: tshark cuts the target there",
+	"arkime-wireshark-retrans.pcap http":                                   "tshark lists answers again that were sent again",
+	"arkime-tcp-reassembly-synthetic.pcap tcp.analysis.retransmission":     "a segment whose time goes backward: tshark takes the difference without its sign",
+	"arkime-tcp-reassembly-synthetic.pcap tcp.analysis.out_of_order":       "the same",
+	"tcp-loss-tls13-raw-client.pcap follow":                                "tshark stops at a hole; a record with a hole inside is passed over here and the rest decrypted",
+	"tcp-mixed-trouble-tls13-raw-ipv6.pcap follow":                         "the same",
+	"gopacket-linux-sll-oversized-addr.pcapng tcp":                         "flipped bits in IP and TCP headers, which tshark takes apart all the same",
+	"gopacket-linux-sll-oversized-addr.pcapng data":                        "the same",
+	"gopacket-linux-sll-oversized-addr.pcapng tcp.analysis.retransmission": "the same",
+	"gopacket-linux-sll-oversized-addr.pcapng tcp.analysis.out_of_order":   "the same",
+	"gopacket-linux-sll-oversized-addr.pcapng follow":                      "the same",
 }
 
 func TestCaptures(t *testing.T) {
@@ -251,6 +261,10 @@ func expectation(t *testing.T, path string) *tshark {
 	return x
 }
 
+// analysed are the findings of the TCP analysis that the expected results count.
+var analysed = []string{"retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order", "duplicate_ack", "lost_segment",
+	"ack_lost_segment", "zero_window", "keep_alive", "window_update"}
+
 // maxConv is how many conversations the expected results list at most.
 const maxConv = 12
 
@@ -273,6 +287,11 @@ func compare(want *tshark, got *seen) map[string]string {
 		number("syn", got.syn, want.Filters["tcp.flags.syn==1 && tcp.flags.ack==0"])
 		number("fin", got.fin, want.Filters["tcp.flags & 0x01"])
 		number("rst", got.rst, want.Filters["tcp.flags.reset==1"])
+		for name := range tcp.Analyses {
+			if f := "tcp.analysis." + name; slices.Contains(analysed, name) {
+				number(f, got.analysis[name], want.Filters[f])
+			}
+		}
 		number("data", got.withData, want.Filters["tcp.len>0"])
 	}
 	if n := len(want.Conv); n > 0 && n < maxConv {

@@ -55,10 +55,11 @@ type Packet struct {
 	tcp.Frame       // zero when Err is set
 	Err       error // why it was not taken apart: one of package tcp's
 
-	Stream *Stream // nil when it is neither TCP nor UDP
-	Outer  *Stream // the UDP flow that carries it in a VXLAN tunnel, nil as a rule
-	Dir    dissect.Dir
-	Events []Event // what it completed, in order
+	Stream   *Stream // nil when it is neither TCP nor UDP
+	Outer    *Stream // the UDP flow that carries it in a VXLAN tunnel, nil as a rule
+	Dir      dissect.Dir
+	Analysis tcp.Analysis // of a TCP segment
+	Events   []Event      // what it completed, in order
 }
 
 // Stream is one TCP connection or all datagrams between two ports.
@@ -67,6 +68,7 @@ type Stream struct {
 	Proto uint8
 	TCP   *tcp.Conn // nil for UDP
 	UDP   *Flow     // nil for TCP
+	User  any       // for the walk's user
 
 	session *Session
 	skip    bool // Options.Want said no
@@ -189,7 +191,7 @@ func (p *Pass) take(b *pcapng.Packet) {
 
 func (p *Pass) segment(x *Packet) {
 	conn, outs := p.asm.Feed(&x.Frame, x.Time, int64(x.Number))
-	x.Stream = p.stream(conn)
+	x.Stream, x.Analysis = p.stream(conn), conn.Analysis
 	if x.Src != conn.Client {
 		x.Dir = dissect.ToClient
 	}

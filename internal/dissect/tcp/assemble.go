@@ -32,11 +32,15 @@ type Conn struct {
 	Reset          bool
 	ResetBy        dissect.Dir // who sent the RST
 	ResetAt        event.Time
-	Owner          any // for the assembler's user
+	Owner          any        // for the assembler's user
+	RTT            event.Time // from the SYN to the ACK that ends the handshake, 0 when not seen
+	Analysis       Analysis   // of the newest packet
 
 	key   key
 	place *list.Element // in Assembler.recent
 	dead  bool          // both sides ended
+	track [2]track
+	synAt event.Time
 }
 
 // Half counts one direction's packets.
@@ -162,6 +166,7 @@ func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 			p.acked, p.hasAck = f.Ack, true
 		}
 	}
+	c.Analysis = c.analyze(f, d, t)
 	a.segment(c, d, segment{seq: seq, cut: f.Cut, data: f.Payload, time: t, ref: ref}, f.Flags)
 	if f.Flags&RST != 0 {
 		a.reset(c, d, f, t, ref)
@@ -192,6 +197,7 @@ func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
 		a.recent.Remove(old.place)
 	}
 	c := &Conn{ID: a.n, Client: f.Src, Server: f.Dst, Opened: t, key: k}
+	c.track[0].scale, c.track[1].scale = scaleUnknown, scaleUnknown
 	switch {
 	case f.Flags&(SYN|ACK) == SYN|ACK,
 		f.Flags&SYN == 0 && f.Src.Port() < 1024 && f.Dst.Port() >= 1024:

@@ -62,6 +62,7 @@ type Frame struct {
 	Seq, Ack uint32 // TCP
 	Window   uint16
 	Flags    uint8
+	Scale    int8 // of the window, from a SYN's options; -1 when there is none
 
 	frag fragment // with ErrFragment; Payload is the fragment's
 }
@@ -273,6 +274,9 @@ func (f Frame) transport(b []byte, cut int) (Frame, error) {
 		}
 		f.Seq, f.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 		f.Flags, f.Window = b[13], binary.BigEndian.Uint16(b[14:])
+		if f.Flags&SYN != 0 {
+			f.Scale = windowScale(b[20:min(hl, len(b))])
+		}
 		if hl > len(b) { // options cut off by the snap length
 			f.Cut -= hl - len(b)
 			hl = len(b)
@@ -324,4 +328,24 @@ func (f Frame) gre(b []byte) (Frame, error) {
 		return ipv6(b[n:])
 	}
 	return f, nil
+}
+
+// windowScale finds the option in a SYN (RFC 7323 section 2.2), scaleNone when
+// it is not there.
+func windowScale(options []byte) int8 {
+	for len(options) > 0 {
+		switch kind := options[0]; {
+		case kind == 0:
+			return scaleNone
+		case kind == 1:
+			options = options[1:]
+			continue
+		case len(options) < 2 || options[1] < 2 || int(options[1]) > len(options):
+			return scaleNone
+		case kind == 3 && options[1] == 3:
+			return int8(min(options[2], 14))
+		}
+		options = options[options[1]:]
+	}
+	return scaleNone
 }
