@@ -27,7 +27,7 @@ func debugCommand() *cobra.Command {
 			defer cf.Close()
 			events := cf.Events()
 			if thin {
-				t, err := timeline.Build(events)
+				t, err := timeline.Options{Whole: true}.Build(events)
 				if err != nil {
 					return fmt.Errorf("%s: %w", args[0], err)
 				}

@@ -25,7 +25,7 @@ type runFlags struct {
 	timeout              time.Duration
 	noInject, quiet      bool
 	maxStream            int64
-	snaplen              int
+	snaplen, buffer      int
 	color                colorMode
 }
 
@@ -57,6 +57,7 @@ wrong usage, 1 when culprit itself failed before CMD was started.`,
 	fl.StringVar(&f.backend, "backend", "auto", "kernel recorder: auto, ebpf or ptrace")
 	fl.Int64Var(&f.maxStream, "max-stream", 16<<20, "keep at most `BYTES` of one connection")
 	fl.IntVar(&f.snaplen, "snaplen", 256, "keep at most `BYTES` of any other buffer")
+	fl.IntVar(&f.buffer, "buffer", 0, "give the ebpf recorder a ring of `BYTES`, 4 MiB to 1 GiB (default: by the machine's memory)")
 	fl.Var(&f.color, "color", "colour the verdict: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "do not print the verdict")
 	return c
@@ -71,8 +72,8 @@ func run(command, extra []string, f runFlags) error {
 	if !slices.Contains(record.Backends, f.backend) {
 		return usagef("--backend %q: it is one of %s", f.backend, strings.Join(record.Backends, ", "))
 	}
-	if f.maxStream < 0 || f.snaplen < 0 || f.timeout < 0 {
-		return usagef("--max-stream, --snaplen and --timeout can't be negative")
+	if f.maxStream < 0 || f.snaplen < 0 || f.buffer < 0 || f.timeout < 0 {
+		return usagef("--max-stream, --snaplen, --buffer and --timeout can't be negative")
 	}
 	var reportFile io.WriteCloser
 	if f.report != "" {
@@ -93,7 +94,7 @@ func run(command, extra []string, f runFlags) error {
 	}
 	r, err := startRecorder(record.Config{
 		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
-		NoInject: f.noInject, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen,
+		NoInject: f.noInject, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
 	})
 	if err != nil {
 		return err

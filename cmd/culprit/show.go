@@ -178,7 +178,7 @@ func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.
 		}
 		return src, only(rows.Stream(cf.Events(), p), keep), nil
 	}
-	options := timeline.Options{}
+	options := timeline.Options{Whole: true}
 	if o.objects != "" {
 		options.Body = maxObject
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	Backend   string        // one of Backends; "" is "auto"
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
+	Buffer    int           // bytes of the eBPF recorder's ring; 0: by the machine's memory
 }
 
 // Result is how the run went.

@@ -14,7 +14,10 @@ import (
 
 // Coverage says what each lens saw and could not see.
 func Coverage(t *timeline.Timeline) map[string]map[string]any {
-	kernel := map[string]any{"backend": t.Header.Backend, "calls": len(t.Calls), "processes": len(t.Procs)}
+	kernel := map[string]any{"backend": t.Header.Backend, "calls": len(t.Calls) + t.Repeats, "processes": len(t.Procs)}
+	if t.Repeats > 0 {
+		kernel["repeats"] = t.Repeats
+	}
 	code := map[string]any{}
 	wire := map[string]any{"source": "system calls", "connections": len(t.Conns)}
 	by := map[string]map[string]any{"kernel": kernel, "code": code, "wire": wire}

@@ -12,14 +12,19 @@ import (
 	"culprit/internal/sysabi"
 )
 
-// maxEvents bounds a timeline's memory; what is over it is counted in Skipped.
-const maxEvents = 20_000_000
+const (
+	// maxEvents bounds a timeline's memory; what is over it is counted in Skipped.
+	maxEvents = 20_000_000
+	// window is how many events are looked at at once to put them in order: one
+	// that was recorded later than so many newer ones comes where it was recorded.
+	window = 1 << 16
+)
 
 // Build makes the timeline of a recording. Damaged records are counted in
 // Skipped and left out; an error is returned only when there is no header.
 //
-//  1. Collect the events and order them by the time at which they took effect:
-//     a call at its return, everything else at its own time.
+//  1. Order the events by the time at which they took effect: a call at its
+//     return, everything else at its own time.
 //  2. Walk them once: processes, descriptors, connections' bytes, lines.
 //  3. Feed each connection's bytes through TLS and HTTP, each lookup through DNS.
 //  4. Read the agents' streams and hang the exceptions on their processes.
@@ -30,7 +35,8 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 // Options are what a timeline can have more of; the zero value is what a
 // diagnosis needs.
 type Options struct {
-	Body int // bytes kept of each HTTP body; 0 means 64 KiB
+	Body  int  // bytes kept of each HTTP body; 0 means 64 KiB
+	Whole bool // every call; else of a great many those in between that repeat others are left out
 }
 
 // Build makes the timeline of a recording, see the function Build.
@@ -45,19 +51,19 @@ func (o Options) Build(events iter.Seq2[event.Event, error]) (*Timeline, error) 
 		procs:  map[int32]*Process{},
 		socket: map[string]*Desc{},
 		pipes:  map[string]*Desc{},
+		room:   thinFrom,
 	}
-	all := b.collect(events)
+	b.collect(events)
 	if b.t.Header.Command == nil {
 		return nil, errors.New("the recording has no header: nothing is known of the run")
-	}
-	for i := range all {
-		b.apply(&all[i])
 	}
 	b.finish()
 	return b.t, nil
 }
 
 type builder struct {
+	room    int // for calls, before they are thinned
+	owned   int // of t.Calls, those at the beginning that were thinned before
 	options Options
 
 	t      *Timeline
@@ -92,14 +98,16 @@ func effect(e *event.Event) event.Time {
 	return e.Time
 }
 
-func (b *builder) collect(events iter.Seq2[event.Event, error]) []event.Event {
+// collect applies the events in the order of their effects.
+func (b *builder) collect(events iter.Seq2[event.Event, error]) {
 	var all []event.Event
+	n := 0
 	for e, err := range events {
 		switch {
 		case err != nil:
 			b.t.Skipped["damaged record"]++
 			continue
-		case len(all) >= maxEvents:
+		case n-b.t.Repeats >= maxEvents:
 			b.t.Skipped["over the limit of a timeline"]++
 			continue
 		}
@@ -119,10 +127,21 @@ func (b *builder) collect(events iter.Seq2[event.Event, error]) []event.Event {
 				body.Dur = 0
 			}
 		}
-		all = append(all, e)
+		n++
+		if all = append(all, e); len(all) == 2*window {
+			b.applySorted(all, window)
+			all = all[:copy(all, all[window:])]
+		}
 	}
+	b.applySorted(all, len(all))
+}
+
+// applySorted puts the events in order and applies the first n.
+func (b *builder) applySorted(all []event.Event, n int) {
 	slices.SortStableFunc(all, func(x, y event.Event) int { return cmp.Compare(effect(&x), effect(&y)) })
-	return all
+	for i := range all[:n] {
+		b.apply(&all[i])
+	}
 }
 
 func (b *builder) apply(e *event.Event) {
@@ -248,6 +267,9 @@ func (b *builder) syscall(e *event.Event, s *event.Syscall) {
 	}
 	b.t.Calls = append(b.t.Calls, c)
 	p.Calls = append(p.Calls, c)
+	if len(b.t.Calls) >= b.room && !b.options.Whole {
+		b.thin()
+	}
 }
 
 // ours reports whether a call worked on culprit's private directory: it was the

@@ -43,11 +43,22 @@ func (b *builder) write(c *Call) {
 	if !visible && fd == 1 && (c.Desc == nil || c.Desc.Path != "/dev/null") {
 		return // data for a file or the next program of a pipe
 	}
-	data, missing := c.Decode().Buffer()
+	data, missing := written(c)
 	b.text(c, fd, visible, data)
 	if missing > 0 {
 		b.text(c, fd, visible, []byte("\n")) // the rest is not known
 	}
+}
+
+// written is the data of a call that wrote, and how much is missing of it. Of
+// write(2), which is nearly all of them, no more is decoded.
+func written(c *Call) (data []byte, missing int) {
+	if c.Name() == "write" && len(c.Raw.Mem) == 1 {
+		if m := c.Raw.Mem[0]; m.At == event.Leave && m.Addr == c.Raw.Args[1] && int64(len(m.Data)) <= c.Raw.Ret {
+			return m.Data, int(c.Raw.Ret) - len(m.Data)
+		}
+	}
+	return c.Decode().Buffer()
 }
 
 func (b *builder) text(c *Call, fd int32, visible bool, data []byte) {

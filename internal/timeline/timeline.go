@@ -28,6 +28,7 @@ type Timeline struct {
 	Root    *Process
 	Procs   []*Process // in order of appearance
 	Calls   []*Call    // in order of entry
+	Repeats int        // calls that repeat others and are not in Calls, see Options.Whole
 	Conns   []*Conn    // in order of appearance
 	Lookups []*Lookup
 	Lines   []*Line

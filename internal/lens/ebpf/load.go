@@ -169,11 +169,11 @@ func unavailable(err error) error {
 // bufferSize is the ring's size in bytes: a power of two and whole pages.
 func bufferSize(want int) int {
 	if want <= 0 {
-		want = 64 << 20
+		want = 32 << 20
 		var info unix.Sysinfo_t
 		if unix.Sysinfo(&info) == nil {
 			ram := uint64(info.Totalram) * uint64(max(info.Unit, 1))
-			want = int(min(max(ram/64, 8<<20), 64<<20))
+			want = int(min(max(ram/64, 8<<20), 32<<20))
 		}
 	}
 	size := 4 << 20

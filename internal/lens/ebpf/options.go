@@ -16,7 +16,7 @@ type Options struct {
 	Snaplen   int   // bytes kept of one transfer through a file; 0: 256
 	MaxStream int64 // bytes kept of one socket's traffic; 0: 16 MiB
 	MaxPeek   int   // bytes kept of an unread receive queue; 0: 256 KiB
-	Buffer    int   // bytes of the ring, made a power of two; 0: 1/64 of the machine's memory, 8 to 64 MiB
+	Buffer    int   // bytes of the ring, made a power of two; 0: 1/64 of the machine's memory, 8 to 32 MiB
 
 	// Grace is how long Record goes on after the root program's end while
 	// descendants are left; 0: 150 ms.
