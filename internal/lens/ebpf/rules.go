@@ -90,7 +90,7 @@ func when(r sysabi.Rule) (enter, leave bool) {
 func (r *row) setRules(rules []sysabi.Rule) {
 	r.rules = rules[:min(len(rules), maxRules)]
 	r.flags &^= callEnter | callLeave | callSimple
-	if len(rules) == 1 && rules[0].Kind == sysabi.KindBuffer {
+	if len(rules) == 1 && rules[0].Kind == sysabi.KindBuffer && rules[0].From != sysabi.RulePtr {
 		r.flags |= callSimple
 	}
 	for _, u := range r.rules {

@@ -418,6 +418,8 @@ static inline u32 transferred(struct scratch *s, struct rule *r)
 {
 	u32 room = atmost(reg(s, r->n), UNBOUNDED);
 
+	if (r->from == FROM_PTR)
+		return atmost(load32(reg(s, r->n)), MAX_STRUCTS);
 	if (s->failed)
 		return room;
 	if (r->from == FROM_RET || s->row.flags & CALL_DATA)
