@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func Streams(p *filter.Program[Row]) bool {
 // next one. Damaged records are left out, the case says what it lacks.
 func Scan(events iter.Seq2[event.Event, error], p *filter.Program[Row]) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
-		s := stream{run: &Run{}, fds: map[int32][]int32{}}
+		s := stream{run: &Run{}, fds: map[int32][]int32{}, netlink: map[descriptor]*timeline.Desc{}}
 		call := Row{Kind: Syscall, Call: &timeline.Call{}, run: s.run} // of all calls: most are looked at only
 		for e, err := range events {
 			row := &call
@@ -38,6 +39,7 @@ func Scan(events iter.Seq2[event.Event, error], p *filter.Program[Row]) iter.Seq
 				c.Dur = max(c.Dur, 0)
 				call.Time, call.PID, call.TID, call.isDec = e.Time, e.PID, e.TID, false
 				call.Call.TID, call.Call.Enter, call.Call.Raw = e.TID, e.Time, c
+				call.Call.Desc = s.socket(e.PID, c)
 			default:
 				if row = s.read(&e); row == nil {
 					continue
@@ -88,6 +90,50 @@ type stream struct {
 	run *Run
 	dir []byte            // culprit's private directory in the run, with a slash
 	fds map[int32][]int32 // by pid, the descriptors of files in it
+
+	netlink map[descriptor]*timeline.Desc
+}
+
+type descriptor struct{ pid, fd int32 }
+
+// socket returns the netlink socket that a call works on, and nil for all else.
+// Such a socket is followed where it was made, through dup and fork: a timeline
+// knows more.
+func (s *stream) socket(pid int32, c *event.Syscall) *timeline.Desc {
+	k := sysabi.Lookup(c.Arch, c.NR)
+	if k == nil {
+		return nil
+	}
+	if k.Name == "socket" && c.Ret >= 0 && uint32(c.Args[0]) == sysabi.AFNetlink {
+		d := &timeline.Desc{Kind: timeline.DescSocket}
+		d.Opens = &timeline.Call{Raw: &event.Syscall{Arch: c.Arch, NR: c.NR, Args: c.Args}}
+		s.netlink[descriptor{pid, int32(c.Ret)}] = d
+		return d
+	}
+	i := k.FD()
+	if len(s.netlink) == 0 || i < 0 {
+		return nil
+	}
+	at := descriptor{pid, int32(c.Args[i])}
+	d := s.netlink[at]
+	switch k.Name {
+	case "close":
+		delete(s.netlink, at)
+	case "dup", "dup2", "dup3":
+		if d != nil && c.Ret >= 0 {
+			s.netlink[descriptor{pid, int32(c.Ret)}] = d
+		}
+	}
+	return d
+}
+
+// forked copies a process's netlink sockets for a child.
+func (s *stream) forked(pid, child int32) {
+	for at, d := range s.netlink {
+		if at.pid == pid {
+			s.netlink[descriptor{child, at.fd}] = d
+		}
+	}
 }
 
 // read makes a row of an event that is no call, nil when it makes none.
@@ -106,6 +152,7 @@ func (s *stream) read(e *event.Event) *Row {
 			return nil // a thread
 		}
 		delete(s.fds, e.PID)
+		maps.DeleteFunc(s.netlink, func(at descriptor, _ *timeline.Desc) bool { return at.pid == e.PID })
 		row.Kind, row.Status = Exit, b.Status
 		return row
 	case *event.Header:
@@ -118,6 +165,9 @@ func (s *stream) read(e *event.Event) *Row {
 	case *event.Fork:
 		if fds := s.fds[e.PID]; len(fds) > 0 && !b.Thread {
 			s.fds[b.Child] = slices.Clone(fds)
+		}
+		if !b.Thread {
+			s.forked(e.PID, b.Child)
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		if o.Descriptors {
 			calls.FD = r.Describe
 		}
+		calls.Netlink = r.Netlink()
 		return r.Decoded().Append(b, calls)
 	case Exec:
 		return fmt.Appendf(b, "--- exec %s %s ---", r.Exec.Exe, strings.Join(r.Exec.Argv, " "))
@@ -114,6 +115,16 @@ func (r *Row) Describe(b []byte, fd int64) []byte {
 		return b
 	}
 	return append(append(append(b, '<'), text...), '>')
+}
+
+// Netlink returns a hook for sysabi.Options that says of which protocol of netlink
+// the socket is that the row's call works on; nil when it is none.
+func (r *Row) Netlink() func(fd int64) int {
+	protocol := r.Call.Desc.Netlink()
+	if protocol == sysabi.NotNetlink {
+		return nil
+	}
+	return func(int64) int { return protocol }
 }
 
 func descText(d *timeline.Desc) string {

@@ -52,7 +52,7 @@ func Strace(w *bufio.Writer, c *strace.Config, t *timeline.Timeline, events iter
 			if r == nil {
 				continue
 			}
-			s.FD = r.Describe
+			s.FD, s.Netlink = r.Describe, r.Netlink()
 			steps = append(steps, s)
 			if b.Flags&event.Unfinished != 0 {
 				continue

@@ -34,6 +34,7 @@ type printer struct {
 	begun     bool         // the first call, execve, is over
 	unstarted sysabi.Errno // of it when it failed; gaveUp when that was said
 	fds       *describer
+	netlink   func(t *tracer.Task, fd int64) int
 	clock     func() event.Time
 	paths     map[string]bool
 	dumps     bool   // -e read= or write=

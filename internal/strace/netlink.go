@@ -23,11 +23,16 @@ func (p *printer) netlinkSocket(t *tracer.Task, st *state) {
 	if t.Call == nil || !t.Call.Data() || t.Call.Class&sysabi.Network == 0 || t.Call.FD() < 0 {
 		return
 	}
-	p.fds.task(t)
-	path := p.fds.path(int64(int32(t.Sys.Args[t.Call.FD()])))
-	if protocol(path) == "NETLINK" {
-		st.netlink = netlinkProtocol(path)
+	st.netlink = p.netlink(t, int64(int32(t.Sys.Args[t.Call.FD()])))
+}
+
+// netlink is sysabi.Options.Netlink for a task that stands still.
+func (d *describer) netlink(t *tracer.Task, fd int64) int {
+	d.task(t)
+	if path := d.path(fd); protocol(path) == "NETLINK" {
+		return netlinkProtocol(path)
 	}
+	return sysabi.NotNetlink
 }
 
 // netlinkProtocol finds the protocol of the socket that a path in /proc is.

@@ -21,6 +21,8 @@ type Step struct {
 	Return bool
 	// FD appends what a descriptor of the call is, for -y; nil when nothing is known.
 	FD func(b []byte, fd int64) []byte
+	// Netlink is sysabi.Options.Netlink for the call's socket; nil when that is none.
+	Netlink func(fd int64) int
 }
 
 // NotRecorded is the error for an option that a recording can't answer.
@@ -70,6 +72,14 @@ func Replay(c *Config, w Process, root int32, steps iter.Seq[Step]) error {
 			}
 			return r.step.FD(b, fd)
 		}
+	}
+	// Names of now are not those of then.
+	p.opt.Interface, p.opt.Generic = nil, nil
+	p.netlink = func(_ *tracer.Task, fd int64) int {
+		if r.step.Netlink == nil {
+			return sysabi.NotNetlink
+		}
+		return r.step.Netlink(fd)
 	}
 	r.task(root, tracer.Started)
 	for r.step = range steps {

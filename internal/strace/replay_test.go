@@ -144,3 +144,30 @@ func TestReplayOne(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// What a recorded socket is comes with the step, and interfaces have no names.
+func TestReplayNetlink(t *testing.T) {
+	p := &tape{t: t}
+	message := "\x20\x00\x00\x00\x12\x00\x01\x00\x05\x00\x00\x00\x00\x00\x00\x00" + // RTM_GETLINK
+		"\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	for _, netlink := range []func(int64) int{nil, func(int64) int { return unix.NETLINK_ROUTE }} {
+		p.enter(100, "sendto", [6]uint64{3, 0x1000, 32}, out(0x1000, message))(32)
+		for i := range p.steps[len(p.steps)-2:] {
+			p.steps[len(p.steps)-2+i].Netlink = netlink
+		}
+	}
+	c, err := ParseRecorded([]string{"-qq", "-s", "4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := Replay(c, Process{Name: "strace", Stderr: &got, Log: &got}, 100, slices.Values(p.steps)); err != nil {
+		t.Fatal(err)
+	}
+	want := `sendto(3, " \0\0\0"..., 32, 0, NULL, 0) = 32
+sendto(3, [{nlmsg_len=32, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST, nlmsg_seq=5, nlmsg_pid=0}, {ifi_family=AF_UNSPEC, ifi_type=ARPHRD_NETROM, ifi_index=1, ifi_flags=0, ifi_change=0}], 32, 0, NULL, 0) = 32
+`
+	if d := cmp.Diff(want, got.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

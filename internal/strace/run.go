@@ -102,6 +102,7 @@ func newPrinter(c *Config, w Process, full func()) *printer {
 	if !c.DecodeFDs.empty() {
 		p.opt.FD = p.fds.append
 	}
+	p.netlink = p.fds.netlink
 	p.opt.Interface = interfaceName
 	p.opt.Generic = func(id uint16) string { return genericFamilies()[id] }
 	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1, Failed: 16 << 20}

@@ -155,6 +155,7 @@ func (b *builder) linked(known map[string]*Desc, at *Desc, kind DescKind, link s
 
 func (b *builder) addresses(p *Process, d *Desc, at event.Time, f *event.FD) {
 	remote, local := sysabi.DecodeSockaddr(f.Remote), sysabi.DecodeSockaddr(f.Local)
+	d.netlink = d.netlink || local.Family == sysabi.AFNetlink
 	if d.Conn == nil && !remote.AddrPort.IsValid() && remote.Path == "" {
 		return // not connected: a listener, or not yet
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"culprit/internal/event"
+	"culprit/internal/sysabi"
 )
 
 func TestDescriptors(t *testing.T) {
@@ -203,5 +204,27 @@ func TestProcesses(t *testing.T) {
 	}
 	if root.Alive() || tl.End == nil {
 		t.Error("the end was not seen")
+	}
+}
+
+func TestNetlinkSockets(t *testing.T) {
+	s := newSynth(t)
+	s.call(10, 3, "socket", 16, 3, 9) // AF_NETLINK, SOCK_RAW, NETLINK_AUDIT
+	s.call(10, 4, "socket", 2, 1, 0)  // AF_INET
+	s.add(10, &event.FD{FD: 3, Link: "socket:[1]", Local: []byte{16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, Type: 3})
+	s.add(10, &event.FD{FD: 5, Link: "socket:[2]", Local: []byte{16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, Type: 3})
+	s.call(10, 6, "dup", 3)
+	for fd := 3; fd <= 7; fd++ {
+		s.probe(10, fd)
+	}
+	tl := s.build()
+	var got []int
+	for _, c := range tl.Calls {
+		if c.Name() == "fsync" {
+			got = append(got, c.Desc.Netlink())
+		}
+	}
+	if d := cmp.Diff([]int{9, sysabi.NotNetlink, sysabi.NetlinkUnknown, 9, sysabi.NotNetlink}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }

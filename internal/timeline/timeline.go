@@ -213,6 +213,22 @@ type Desc struct {
 	Conn  *Conn  // of a socket that talked or tried to
 	Peer  *Desc  // other end of a pipe or socketpair made inside the run
 	Opens *Call  // the call that made it, nil for an inherited one
+
+	netlink bool // its own address is one of netlink
+}
+
+// Netlink returns the protocol of a netlink socket as sysabi.Options.Netlink
+// does: from the socket(2) that made it, or, where that was not recorded, only
+// that it is one.
+func (d *Desc) Netlink() int {
+	switch {
+	case d == nil || d.Kind != DescSocket:
+	case d.Opens != nil && uint32(d.Opens.Raw.Args[0]) == sysabi.AFNetlink && d.Opens.Name() == "socket":
+		return int(int32(d.Opens.Raw.Args[2]))
+	case d.netlink:
+		return sysabi.NetlinkUnknown
+	}
+	return sysabi.NotNetlink
 }
 
 type slot struct {
