@@ -21,57 +21,68 @@ import (
 // is looked up in the symbol table of the running binary. A stripped binary has
 // none: then known is false, and the child gets what Go gives.
 func inheritedIgnored() (set uint64, known bool) {
-	set, err := findIgnored()
-	return set, err == nil
-}
-
-var errStripped = errors.New("binary has no symbol table")
-
-func findIgnored() (uint64, error) {
-	const self = "/proc/self/exe"
-	f, err := elf.Open(self)
-	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", self, err)
-	}
-	defer f.Close()
-	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
-		return 0, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
-	}
-	symtab := f.SectionByType(elf.SHT_SYMTAB)
-	if symtab == nil || int(symtab.Link) >= len(f.Sections) {
-		return 0, errStripped
-	}
-	syms, err := symtab.Data()
-	if err != nil {
-		return 0, fmt.Errorf("read symbols of %s: %w", self, err)
-	}
-	names, err := f.Sections[symtab.Link].Data()
-	if err != nil {
-		return 0, fmt.Errorf("read symbol names of %s: %w", self, err)
-	}
-	array, size, ok := symbol(syms, names, "runtime.fwdSig")
-	anchor, _, ok2 := symbol(syms, names, "culprit/internal/launch.findIgnored")
-	if !ok || !ok2 || size%8 != 0 || size > 1<<10 {
-		return 0, fmt.Errorf("%w with runtime.fwdSig", errStripped)
-	}
-	// A position-independent binary lies elsewhere than its symbols say.
-	bias := uint64(reflect.ValueOf(findIgnored).Pointer()) - anchor
-	mem, err := os.Open("/proc/self/mem")
-	if err != nil {
-		return 0, fmt.Errorf("read own memory: %w", err)
-	}
-	defer mem.Close()
-	b := make([]byte, size)
-	if _, err := mem.ReadAt(b, int64(array+bias)); err != nil {
-		return 0, fmt.Errorf("read own memory: %w", err)
-	}
-	var set uint64
+	b, err := runtimeVariable("runtime.fwdSig")
 	for sig := 1; sig <= 64 && sig < len(b)/8; sig++ {
 		if binary.LittleEndian.Uint64(b[8*sig:]) == 1 { // SIG_IGN
 			set |= 1 << (sig - 1)
 		}
 	}
-	return set, nil
+	return set, err == nil
+}
+
+// inheritedMask returns the signals that this process was started with
+// blocking. The runtime unblocks those that it needs, in children too, and
+// keeps the former mask to itself in the same way.
+func inheritedMask() (set uint64, known bool) {
+	b, err := runtimeVariable("runtime.initSigmask")
+	if err != nil || len(b) != 8 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b), true
+}
+
+var errStripped = errors.New("binary has no symbol table")
+
+// runtimeVariable reads the memory of a variable that isn't exported.
+func runtimeVariable(name string) ([]byte, error) {
+	const self = "/proc/self/exe"
+	f, err := elf.Open(self)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", self, err)
+	}
+	defer f.Close()
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
+		return nil, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
+	}
+	symtab := f.SectionByType(elf.SHT_SYMTAB)
+	if symtab == nil || int(symtab.Link) >= len(f.Sections) {
+		return nil, errStripped
+	}
+	syms, err := symtab.Data()
+	if err != nil {
+		return nil, fmt.Errorf("read symbols of %s: %w", self, err)
+	}
+	names, err := f.Sections[symtab.Link].Data()
+	if err != nil {
+		return nil, fmt.Errorf("read symbol names of %s: %w", self, err)
+	}
+	at, size, ok := symbol(syms, names, name)
+	anchor, _, ok2 := symbol(syms, names, "culprit/internal/launch.runtimeVariable")
+	if !ok || !ok2 || size%8 != 0 || size > 1<<10 {
+		return nil, fmt.Errorf("%w with %s", errStripped, name)
+	}
+	// A position-independent binary lies elsewhere than its symbols say.
+	bias := uint64(reflect.ValueOf(runtimeVariable).Pointer()) - anchor
+	mem, err := os.Open("/proc/self/mem")
+	if err != nil {
+		return nil, fmt.Errorf("read own memory: %w", err)
+	}
+	defer mem.Close()
+	b := make([]byte, size)
+	if _, err := mem.ReadAt(b, int64(at+bias)); err != nil {
+		return nil, fmt.Errorf("read own memory: %w", err)
+	}
+	return b, nil
 }
 
 // symbol finds a name in an ELF64 symbol table (struct Elf64_Sym: name u32,

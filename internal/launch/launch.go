@@ -80,6 +80,11 @@ func hold(pid int) error {
 	if err := restoreIgnored(pid); err != nil {
 		return err
 	}
+	if mask, known := inheritedMask(); known {
+		if err := remote.SetSigmask(pid, mask); err != nil {
+			return fmt.Errorf("set signal mask: %w", err)
+		}
+	}
 	if _, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(unix.SIGSTOP), 0, 0); e != 0 {
 		return fmt.Errorf("detach: %w", e)
 	}

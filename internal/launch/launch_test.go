@@ -58,6 +58,17 @@ func TestInherits(t *testing.T) {
 	}
 }
 
+// So it does the signals that are blocked; a shell would unblock them.
+func TestInheritsMask(t *testing.T) {
+	for _, signals := range []string{"HUP,INT,USR1", "TERM"} {
+		got, err := exec.Command("env", "--block-signal="+signals, held(t), "/bin/grep", "SigBlk", "/proc/self/status").CombinedOutput()
+		want, err2 := exec.Command("env", "--block-signal="+signals, "/bin/grep", "SigBlk", "/proc/self/status").CombinedOutput()
+		if err != nil || err2 != nil || string(got) != "held in state T\n"+string(want) {
+			t.Errorf("%s: got %q %v, want %q %v", signals, got, err, want, err2)
+		}
+	}
+}
+
 func TestScriptWithoutInterpreter(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	if err := os.WriteFile(script, []byte("echo \"$0 $1\"; exit 3\n"), 0o755); err != nil {

@@ -156,6 +156,10 @@ func (t *Thread) End() error {
 	return nil
 }
 
+// SetSigmask sets the blocked signals of a thread in a ptrace stop, bit n-1 for
+// signal n.
+func SetSigmask(tid int, mask uint64) error { return sigmask(ptraceSetSigmask, tid, &mask) }
+
 func sigmask(req, tid int, mask *uint64) error {
 	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(req), uintptr(tid), 8, uintptr(unsafe.Pointer(mask)), 0, 0)
 	if e != 0 {
