@@ -43,8 +43,16 @@ func main() { os.Exit(Main()) }
 // Main runs the command line and returns the exit status: 0, 1 for a failure, 2
 // for wrong usage; `run` returns the traced program's own.
 func Main() int {
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case betweenCommand:
+			return straceBetween(os.Args[0], os.Args[2:])
+		case daemonCommand:
+			return straceDaemonized(os.Args[0], os.Args[2:])
+		}
+	}
 	if filepath.Base(os.Args[0]) == "strace" {
-		return straceMain(os.Args[0], os.Args[1:])
+		return straceMain(os.Args[0], os.Args[1:], 0)
 	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {

@@ -33,7 +33,7 @@ const actAsStrace = "CULPRIT_TEST_STRACE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsStrace) != "" {
-		os.Exit(straceMain(os.Args[0], os.Args[1:]))
+		os.Exit(straceMain(os.Args[0], os.Args[1:], 0))
 	}
 	testscript.Main(m, map[string]func(){
 		"culprit": main,

@@ -34,7 +34,7 @@ func straceCommand() *cobra.Command {
 to culprit behaves as this command.`,
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if code := straceMain("strace", args); code != 0 {
+			if code := straceMain("strace", args, 0); code != 0 {
 				return &exitError{code: code}
 			}
 			return nil
@@ -44,7 +44,9 @@ to culprit behaves as this command.`,
 
 // straceMain is strace. Its messages begin with name, and its status is the
 // traced program's: a signal that ended that one ends this process too.
-func straceMain(name string, args []string) int {
+// starting is a process that waits to be traced and becomes the program (-D), 0
+// when this one starts it.
+func straceMain(name string, args []string, starting int) int {
 	say := func(text string) { fmt.Fprintln(os.Stderr, name+": "+text) }
 	c, err := strace.Parse(args, os.Getpid())
 	if err != nil {
@@ -60,6 +62,9 @@ func straceMain(name string, args []string) int {
 	}
 	for _, w := range c.Warnings {
 		say(w)
+	}
+	if c.Daemonize > 0 && starting == 0 {
+		return straceDaemon(name, args, c)
 	}
 	w := strace.Process{
 		Name: name, Stderr: os.Stderr, Files: taskFiles{c},
@@ -85,9 +90,18 @@ func straceMain(name string, args []string) int {
 	} else if c.Separate {
 		w.Log = io.Discard
 	}
-	if len(c.Command) > 0 {
+	if len(c.Command) > 0 && starting == 0 {
 		if w.Path, err = findProgram(c.Program); err != nil {
 			return straceFailed(name, err)
+		}
+	}
+	w.Starting = starting
+	w.Ready = func() {
+		if starting != 0 {
+			tellAttached()
+		}
+		if len(c.Command) > 0 {
+			letGoOfInput()
 		}
 	}
 	ctx, stop := straceSignals(c)
@@ -126,6 +140,10 @@ func straceFailed(name string, err error) int {
 
 // findProgram looks a program up as execvp(3) does.
 func findProgram(name string) (string, error) {
+	const pathMax = 4096
+	if len(name) >= pathMax {
+		return "", fmt.Errorf("exec: %s", sysabi.Errno(unix.ENAMETOOLONG).Text())
+	}
 	if strings.Contains(name, "/") {
 		if _, err := os.Stat(name); err != nil {
 			return "", statError(name, err)
@@ -229,14 +247,14 @@ func straceUser(name string) (*tracer.User, error) {
 // -I 3 or 4: then the signals are the program's alone.
 func straceSignals(c *strace.Config) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	never := c.Interrupts > 2 || c.Interrupts == 0 && c.Output != "" && len(c.Command) > 0
+	never := c.Interrupts > 2 || c.Interrupts == 0 && c.Daemonize > 0 || c.Interrupts == 0 && c.Output != "" && len(c.Command) > 0
 	got := make(chan os.Signal, 4)
 	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTERM} {
 		if !signal.Ignored(s) {
 			signal.Notify(got, s)
 		}
 	}
-	if c.Interrupts == 4 {
+	if c.Interrupts == 4 || c.Interrupts == 0 && c.Daemonize > 0 {
 		signal.Notify(got, unix.SIGTSTP)
 	}
 	done := make(chan struct{})
@@ -255,11 +273,15 @@ func straceSignals(c *strace.Config) (context.Context, func()) {
 	return ctx, func() { signal.Stop(got); close(done) }
 }
 
+func defaultAction(sig unix.Signal) {
+	act := [4]uint64{} // struct sigaction: SIG_DFL
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
+}
+
 // dieBy ends this process by a signal, without a core file.
 func dieBy(sig unix.Signal) int {
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
-	act := [4]uint64{} // struct sigaction: SIG_DFL
-	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&act)), 0, 8, 0, 0)
+	defaultAction(sig)
 	_ = unix.Kill(os.Getpid(), sig)
 	time.Sleep(100 * time.Millisecond)
 	return 128 + int(sig)

@@ -102,20 +102,24 @@ func symbol(syms, names []byte, name string) (value, size uint64, ok bool) {
 }
 
 // ignoredBy reads the set of signals that a process ignores (proc(5), SigIgn).
-func ignoredBy(pid int) (uint64, error) {
+// It isn't known where /proc is that of another PID namespace.
+func ignoredBy(pid int) (set uint64, known bool, err error) {
+	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
+		return 0, false, nil
+	}
 	path := "/proc/" + strconv.Itoa(pid) + "/status"
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return 0, fmt.Errorf("read %s: %w", path, err)
+		return 0, false, fmt.Errorf("read %s: %w", path, err)
 	}
 	for line := range bytes.Lines(b) {
 		if v, ok := bytes.CutPrefix(line, []byte("SigIgn:")); ok {
 			set, err := strconv.ParseUint(string(bytes.TrimSpace(v)), 16, 64)
 			if err != nil {
-				return 0, fmt.Errorf("read %s: %w", path, err)
+				return 0, false, fmt.Errorf("read %s: %w", path, err)
 			}
-			return set, nil
+			return set, true, nil
 		}
 	}
-	return 0, fmt.Errorf("read %s: no SigIgn", path)
+	return 0, false, fmt.Errorf("read %s: no SigIgn", path)
 }

@@ -105,9 +105,12 @@ func restoreIgnored(pid int) error {
 	if !known {
 		return nil
 	}
-	have, err := ignoredBy(pid)
+	have, known, err := ignoredBy(pid)
 	if err != nil {
 		return err
+	}
+	if !known { // what Go gives a child that ignores what this process does
+		have = want & (1<<(unix.SIGHUP-1) | 1<<(unix.SIGINT-1))
 	}
 	// The runtime leaves these alone at the start, so what it keeps of them says
 	// little: when ignored they stay so. A caller that must not be stopped uses

@@ -23,12 +23,6 @@ type describer struct {
 
 func (d *describer) task(t *tracer.Task) { d.tid = t.TID }
 
-// comm is a task's command name (-Y).
-func (d *describer) comm(tid int32) string {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/comm")
-	return strings.TrimSuffix(string(b), "\n")
-}
-
 func (d *describer) path(fd int64) string {
 	p := "/proc/" + strconv.Itoa(int(d.tid))
 	if fd == -100 {
@@ -97,22 +91,21 @@ func deleted(link, path string) (string, bool) {
 	return name, true
 }
 
-// angled escapes a path between < and >.
-func angled(path string) []byte {
-	b := make([]byte, 0, len(path))
-	for i := range len(path) {
-		switch c := path[i]; {
-		case c == '<' || c == '>' || c == '\\' || c == '"' && false:
-			b = fmt.Appendf(b, "\\%o", c)
-			if c == '\\' {
-				b = append(b[:len(b)-4], '\\', '\\')
-			}
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c == '\t':
-			b = append(b, '\\', 't')
-		case c < ' ' || c >= 0x7f:
-			if i+1 < len(path) && path[i+1] >= '0' && path[i+1] <= '9' {
+// angled escapes what stands between < and >.
+func angled(text string) []byte { return escaped(nil, text, "<>") }
+
+// escaped appends text as it stands in a string literal, with the special
+// characters in octal.
+func escaped(b []byte, text, special string) []byte {
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case c == '\\':
+			b = append(b, '\\', c)
+		case c >= '\t' && c <= '\r':
+			b = append(b, '\\', "tnvfr"[c-'\t'])
+		case c < ' ' || c >= 0x7f || strings.IndexByte(special, c) >= 0:
+			if i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9' {
 				b = fmt.Appendf(b, "\\%03o", c)
 			} else {
 				b = fmt.Appendf(b, "\\%o", c)

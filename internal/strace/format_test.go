@@ -33,7 +33,7 @@ func newScene(t *testing.T, args ...string) *scene {
 		t.Fatal(err)
 	}
 	s := &scene{log: &bytes.Buffer{}, now: 1_000_000_000}
-	s.p = newPrinter(c, Process{Name: "strace", Stderr: s.log, Log: s.log, Direct: true, Wall: 1_650_000_000 * time.Second}, func() {})
+	s.p = newPrinter(c, Process{Name: "strace", Stderr: s.log, Log: s.log, Direct: true, Wall: 1_650_000_000 * time.Second})
 	s.p.clock = func() event.Time { s.now += 1000; return s.now }
 	return s
 }
@@ -184,7 +184,7 @@ func BenchmarkLine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := newPrinter(c, Process{Name: "strace", Stderr: discard{}, Log: discard{}}, func() {})
+	p := newPrinter(c, Process{Name: "strace", Stderr: discard{}, Log: discard{}})
 	s := &scene{p: p}
 	k := s.task(100, tracer.Started)
 	nr, _ := sysabi.Number(event.ArchX8664, "read")

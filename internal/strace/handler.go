@@ -35,11 +35,15 @@ type printer struct {
 	unstarted sysabi.Errno // of it when it failed; gaveUp when that was said
 	fds       *describer
 	netlink   func(t *tracer.Task, fd int64) int
+	pids      *pids
+	stacks    *stacks
+	labels    *labels
 	clock     func() event.Time
 	paths     map[string]bool
 	dumps     bool   // -e read= or write=
 	left      int64  // calls until --syscall-limit
 	full      func() // called when it is reached
+	ready     func()
 	seized    *seized
 
 	mu   sync.Mutex
@@ -61,6 +65,7 @@ type Files interface {
 // state is what the printer keeps of a task.
 type state struct {
 	pid      int32
+	space    uint64 // inode of its PID namespace, 0 when not looked up yet
 	out      *output
 	file     io.Closer
 	d        sysabi.Decoded
@@ -73,11 +78,26 @@ type state struct {
 	stage    []byte
 	reprint  bool
 	inject   *injection
-	tampered bool
-	seen     []int // per injection, the calls it fits
-	cpu      int64 // at the entry
-	isExit   bool  // After follows an exit
-	netlink  int   // the protocol of the socket that the call is about, if it is one of netlink
+	tampered bool            // the call was replaced
+	poked    bool            // memory was
+	seen     map[callKey]int // how often each call came that an injection is for
+	prev     *sysabi.Call    // the call before, which restart_syscall goes on with
+	comm     string          // the command name (-Y)
+	frames   *stack          // at the entry of the call (-k)
+	cpu      int64           // at the entry
+	isExit   bool            // After follows an exit
+	netlink  int             // the protocol of the socket that the call is about, if it is one of netlink
+}
+
+// resuming is the name of the call that restart_syscall goes on with.
+func (st *state) resuming(t *tracer.Task) string {
+	switch {
+	case st.prev != nil:
+		return st.prev.Name
+	case t.Before != nil:
+		return t.Before.Name
+	}
+	return "system call"
 }
 
 func (p *printer) message(format string, args ...any) {
@@ -87,11 +107,37 @@ func (p *printer) message(format string, args ...any) {
 	fmt.Fprintf(p.stderr, p.name+": "+format+"\n", args...)
 }
 
+// debug is a message of -d.
+func (p *printer) debug(format string, args ...any) {
+	if p.cfg.Debug {
+		p.message(format, args...)
+	}
+}
+
+// Waited tells of every wait status (-d).
+func (p *printer) Waited(tid int32, st unix.WaitStatus) {
+	if !p.cfg.Debug {
+		return
+	}
+	what := fmt.Sprintf("WIFEXITED,exitcode=%d", st.ExitStatus())
+	switch {
+	case st.Signaled():
+		what = "WIFSIGNALED,sig=" + sysabi.SignalName(int(st.Signal()))
+	case st.Stopped():
+		what = "WIFSTOPPED,sig=" + sysabi.SignalName(int(st.StopSignal()))
+	}
+	if event := uint32(st) >> 16; event != 0 {
+		what += fmt.Sprintf(",EVENT (%d)", event)
+	}
+	p.message("[wait(0x%06x) = %d] %s", uint32(st), tid, what)
+}
+
 // Attached begins a task.
 func (p *printer) Attached(t *tracer.Task, by tracer.How) {
 	p.tasks++
 	st := &state{pid: t.TID, out: p.shared, filtered: true}
 	t.State = st
+	p.pids.named(st)
 	if p.cfg.Separate {
 		st.out = &output{w: io.Discard}
 		if f, err := p.files.Task(int(t.TID)); err != nil {
@@ -105,7 +151,7 @@ func (p *printer) Attached(t *tracer.Task, by tracer.How) {
 	}
 	switch by {
 	case tracer.Attached:
-		p.Ready()
+		p.attached()
 		p.seized = &seized{int(t.TID), 1}
 	case tracer.Thread:
 		p.seized.threads++
@@ -116,8 +162,16 @@ func (p *printer) Attached(t *tracer.Task, by tracer.How) {
 	}
 }
 
-// Ready tells of the process that was attached to last.
+// Ready is called when all is started and attached to.
 func (p *printer) Ready() {
+	p.attached()
+	if p.ready != nil {
+		p.ready()
+	}
+}
+
+// attached tells of the process that was attached to last.
+func (p *printer) attached() {
 	s := p.seized
 	if p.seized = nil; s == nil || p.cfg.Quiet.in("attach") {
 		return
@@ -133,6 +187,28 @@ func (p *printer) Ready() {
 // Refused tells that a process can't be attached to.
 func (p *printer) Refused(e *tracer.AttachError) {
 	p.message("attach: ptrace(PTRACE_SEIZE, %d): %s", e.PID, errnoText(e.Err))
+	if !errors.Is(e.Err, unix.EPERM) {
+		return
+	}
+	if other := statusField(e.PID, "TracerPid:"); other != "" && other != "0" {
+		p.message("Process %d is already being traced by pid %s", e.PID, other)
+	}
+}
+
+// Unknown tells of a process that is not traced and nobody asked for.
+func (p *printer) Unknown(tid int32, st unix.WaitStatus) {
+	switch {
+	case st.Stopped():
+		if !p.cfg.Quiet.in("attach") {
+			p.message("Detached unknown pid %d", tid)
+		}
+	case !p.cfg.Quiet.in("exit"):
+		what := "Exit"
+		if st.Signaled() {
+			what = "Termination"
+		}
+		p.message("%s of unknown pid %d ignored", what, tid)
+	}
 }
 
 func errnoText(err error) string {
@@ -146,7 +222,7 @@ func errnoText(err error) string {
 // Enter decides whether the call is shown, and copies its arguments.
 func (p *printer) Enter(t *tracer.Task) {
 	st := t.State.(*state)
-	st.isExit, st.inject, st.tampered, st.begun = false, nil, false, false
+	st.isExit, st.inject, st.tampered, st.poked, st.begun, st.frames = false, nil, false, false, false, nil
 	st.cpu = t.CPU
 	if p.unstarted != 0 { // the start failed: what follows is not the program's
 		if p.unstarted != gaveUp {
@@ -157,13 +233,40 @@ func (p *printer) Enter(t *tracer.Task) {
 		return
 	}
 	nr := t.Sys.NR
+	if t.Call == nil {
+		p.debug("pid %d invalid syscall %#x", t.TID, nr)
+	}
 	// Calls without a name are shown whatever is chosen, undecoded.
 	st.filtered = t.Call != nil && !p.cfg.Trace.in(t.Sys.Arch, nr)
 	if st.filtered {
+		if !p.notes(t.Call) {
+			t.Ignore()
+		}
 		return
 	}
 	t.Sys.Flags |= event.Unfinished
 	p.netlinkSocket(t, st)
+	p.capture(t, st)
+	if (len(p.paths) > 0 || p.cfg.TraceFDs != nil) && !p.touches(t) {
+		st.filtered = true
+		return
+	}
+	if len(p.cfg.Injections) > 0 {
+		if p.tamper(t, st); st.poked {
+			t.Sys.Mem = t.Sys.Mem[:0]
+			p.capture(t, st)
+		}
+	}
+	if p.stacks != nil && t.InProgram() {
+		st.frames = p.stacks.walk(t)
+	}
+	if p.early {
+		p.begin(t, st)
+	}
+}
+
+// capture copies what the program gives.
+func (p *printer) capture(t *tracer.Task, st *state) {
 	lim := p.limits(st)
 	t.Capture(event.Enter, lim)
 	if t.Call != nil && t.Call.Data() && early(t.Call) {
@@ -171,16 +274,6 @@ func (p *printer) Enter(t *tracer.Task) {
 		t.Sys.Ret = 1 << 30
 		t.Capture(event.Leave, lim)
 		t.Sys.Ret = ret
-	}
-	if (len(p.paths) > 0 || p.cfg.TraceFDs != nil) && !p.touches(t) {
-		st.filtered = true
-		return
-	}
-	if len(p.cfg.Injections) > 0 {
-		p.tamper(t, st)
-	}
-	if p.early {
-		p.begin(t, st)
 	}
 }
 
@@ -206,82 +299,6 @@ func early(c *sysabi.Call) bool {
 	return false
 }
 
-// begin prints the call as far as it is known at its entry.
-func (p *printer) begin(t *tracer.Task, st *state) {
-	if p.cfg.Summary.mode == "c" {
-		return
-	}
-	st.begun = true
-	st.d.Decode(&t.Sys, 0)
-	st.opt = p.opt
-	st.opt.Verbose = !p.cfg.Abbrev.in(t.Sys.Arch, t.Sys.NR)
-	if protocol := st.netlink; protocol != sysabi.NotNetlink {
-		st.opt.Netlink = func(int64) int { return protocol }
-	}
-	st.raw = t.Call == nil || p.cfg.Raw.in(t.Sys.Arch, t.Sys.NR)
-	st.staged = !p.cfg.Status.full()
-	p.fds.task(t)
-	o := st.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	b := p.leader(st, t, t.Start)
-	b = append(append(b, st.d.Name...), '(')
-	if st.raw {
-		b = rawArgs(b, &st.d)
-		st.next = len(st.d.Args)
-	} else {
-		b, st.next = st.d.AppendArgs(b, st.opt, 0)
-	}
-	p.put(st, b)
-	if !st.staged {
-		o.open = true
-		o.done()
-	}
-}
-
-func rawArgs(b []byte, d *sysabi.Decoded) []byte {
-	for i := range d.Args {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = hexNumber(b, d.Args[i].Raw())
-	}
-	return b
-}
-
-func hexNumber(b []byte, v uint64) []byte {
-	if v == 0 {
-		return append(b, '0')
-	}
-	return strconv.AppendUint(append(b, "0x"...), v, 16)
-}
-
-// leader ends a line of another task that is in the way, begins a new one, and
-// returns the text to append to, see put.
-func (p *printer) leader(st *state, t *tracer.Task, at event.Time) []byte {
-	o := st.out
-	if st.staged && st.begun {
-		st.stage = p.stamp(st.stage[:0], st, t, at)
-		return st.stage
-	}
-	if o.open {
-		o.b = append(o.b, " <unfinished ...>\n"...)
-		o.open = false
-	}
-	o.cur = st
-	o.begin()
-	return p.stamp(o.b, st, t, at)
-}
-
-// put takes back what leader gave.
-func (p *printer) put(st *state, b []byte) {
-	if st.staged && st.begun {
-		st.stage = b
-	} else {
-		st.out.b = b
-	}
-}
-
 // Exit copies what the kernel filled.
 func (p *printer) Exit(t *tracer.Task) {
 	st := t.State.(*state)
@@ -291,6 +308,7 @@ func (p *printer) Exit(t *tracer.Task) {
 			p.unstarted = sysabi.Errno(-t.Sys.Ret)
 		}
 	}
+	p.watch(t, st)
 	if st.filtered {
 		return
 	}
@@ -319,133 +337,13 @@ func (p *printer) After(t *tracer.Task) {
 	}
 }
 
-// resume continues the task's line, or begins another where that one was left.
-func (p *printer) resume(t *tracer.Task, st *state, at event.Time) []byte {
-	o := st.out
-	if st.staged {
-		return st.stage
-	}
-	if o.cur == st && o.open && !st.reprint {
-		return o.b
-	}
-	st.reprint = false
-	b := p.leader(st, t, at)
-	return append(append(append(b, "<... "...), st.d.Name...), " resumed>"...)
-}
-
-// column pads to the column of the result.
-func (p *printer) column(st *state, b []byte) []byte {
-	n := len(b)
-	if !st.staged {
-		n += st.out.before - st.out.start
-	}
-	for ; n < p.cfg.Column; n++ {
-		b = append(b, ' ')
-	}
-	return b
-}
-
-// end prints the rest of a call.
-func (p *printer) end(t *tracer.Task, st *state) {
-	name := st.d.Name
-	failed := t.Sys.Ret < 0 && t.Sys.Ret >= -4095
-	if st.begun {
-		from := st.next // what was printed stays
-		if p.dumps {
-			from = 0
-		}
-		st.d.Decode(&t.Sys, from)
-		failed = st.d.Errno != 0
-	} else if t.Call != nil {
-		name = t.Call.Name
-	} else {
-		name = "syscall_" + string(hexNumber(nil, uint64(t.Sys.NR)))
-	}
-	status := "successful"
-	if failed {
-		status = "failed"
-	}
-	if !p.cfg.Status.in(status) {
-		st.begun = false
-		return
-	}
-	if p.left > 0 {
-		if p.left--; p.left == 0 {
-			defer p.full()
-		}
-	}
-	if p.sum != nil {
-		p.sum.add(name, failed, t.CPU-st.cpu, t.Sys.Dur)
-	}
-	if !st.begun {
-		return
-	}
-	p.fds.task(t)
-	o := st.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	b := p.resume(t, st, t.End)
-	if !st.raw {
-		b = st.d.AppendMore(b, st.opt, st.next)
-	}
-	b = p.column(st, append(b, ") "...))
-	b = append(b, "= "...)
-	if st.raw && !failed {
-		b = hexNumber(b, uint64(t.Sys.Ret))
-	} else {
-		b = st.d.AppendResult(b, st.opt)
-	}
-	if st.tampered {
-		b = append(b, " (INJECTED)"...)
-	}
-	if st.inject != nil && (st.inject.delayEnter > 0 || st.inject.delayExit > 0) {
-		b = append(b, " (DELAYED)"...)
-	}
-	if p.cfg.Times.on {
-		b = strconv.AppendInt(append(b, " <"...), t.Sys.Dur/1e9, 10)
-		b = append(fractional(b, t.Sys.Dur%1e9, p.cfg.Times.digits), '>')
-	}
-	b = append(b, '\n')
-	b = p.dump(b, t, st)
-	p.finishLine(st, b)
-}
-
-// finishLine takes a line that is complete.
-func (p *printer) finishLine(st *state, b []byte) {
-	o := st.out
-	if st.staged {
-		o.b = append(o.b, b...)
-		st.stage, st.begun = b[:0], false
-	} else {
-		o.b = b
-	}
-	o.open, st.begun = false, false
-	o.done()
-}
-
-// line prints a line that is no call.
-func (p *printer) line(t *tracer.Task, at event.Time, text string) {
-	st := t.State.(*state)
-	if p.cfg.Summary.mode == "c" {
-		return
-	}
-	o := st.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	staged := st.staged
-	st.staged = false
-	b := p.leader(st, t, at)
-	o.b = append(append(b, text...), '\n')
-	o.open, st.staged = false, staged
-	o.done()
-}
-
 func (p *printer) wants(sig unix.Signal) bool { return p.cfg.Signals.in(strconv.Itoa(int(sig))) }
 
 // Signal prints a signal.
 func (p *printer) Signal(t *tracer.Task, sig unix.Signal, info []byte) unix.Signal {
 	if p.wants(sig) {
-		p.line(t, p.clock(), "--- "+sysabi.SignalName(int(sig))+" "+sysabi.DecodeSiginfo(info).String()+" ---")
+		p.present(t, t.State.(*state))
+		p.line(t, p.clock(), "--- "+sysabi.SignalName(int(sig))+" "+string(sysabi.DecodeSiginfo(info).Append(nil, p.opt))+" ---", p.stacks.walk(t))
 	}
 	return sig
 }
@@ -453,7 +351,28 @@ func (p *printer) Signal(t *tracer.Task, sig unix.Signal, info []byte) unix.Sign
 // Stopped prints a group-stop.
 func (p *printer) Stopped(t *tracer.Task, sig unix.Signal) {
 	if p.wants(sig) {
-		p.line(t, p.clock(), "--- stopped by "+sysabi.SignalName(int(sig))+" ---")
+		p.line(t, p.clock(), "--- stopped by "+sysabi.SignalName(int(sig))+" ---", nil)
+	}
+}
+
+// notes says that the exit of a call matters though it isn't shown.
+func (p *printer) notes(c *sysabi.Call) bool {
+	return p.stacks != nil && changesMaps(c) || p.pids.comm && changesName(c)
+}
+
+// watch notes what a call that is over has changed.
+func (p *printer) watch(t *tracer.Task, st *state) {
+	if t.Call == nil {
+		return
+	}
+	if p.stacks != nil && changesMaps(t.Call) {
+		p.stacks.stale()
+	}
+	if changesName(t.Call) && t.Sys.Ret >= 0 {
+		p.pids.named(st)
+	}
+	if t.Call.Name != "restart_syscall" {
+		st.prev = t.Call
 	}
 }
 
@@ -461,15 +380,38 @@ func (p *printer) Stopped(t *tracer.Task, sig unix.Signal) {
 func (p *printer) Superseded(t, old *tracer.Task, former int32) {
 	st, was := t.State.(*state), old.State.(*state)
 	p.tasks--
+	p.changed(st, was.pid)
 	if p.cfg.Separate {
 		p.closeFile(st) // the thread's file; its lines go to the leader's
 		st.out, st.file = was.out, was.file
 	}
 	st.pid = was.pid
 	if !p.cfg.Quiet.in("thread-execve") {
-		p.line(t, p.clock(), fmt.Sprintf("+++ superseded by execve in pid %d +++", former))
+		p.line(t, p.clock(), fmt.Sprintf("+++ superseded by execve in pid %d +++", former), nil)
 	}
 	st.reprint = true
+}
+
+// changed ends the line of an execve that is in the way when its thread gets
+// another number.
+func (p *printer) changed(st *state, pid int32) {
+	if !st.begun {
+		return
+	}
+	o := st.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case st.staged:
+		if p.cfg.Status.in("detached") {
+			o.b = fmt.Appendf(append(o.b, st.stage...), " <pid changed to %d ...>\n", pid)
+		}
+		st.stage = st.stage[:0]
+	case o.open && o.cur == st:
+		o.b = fmt.Appendf(o.b, " <pid changed to %d ...>\n", pid)
+		o.open = false
+	}
+	o.done()
 }
 
 // Exiting ends the line of a call that does not return.
@@ -502,10 +444,10 @@ func (p *printer) Exited(t *tracer.Task, status unix.WaitStatus) {
 			core = "(core dumped) "
 		}
 		if p.wants(status.Signal()) {
-			p.line(t, p.clock(), "+++ killed by "+sysabi.SignalName(int(status.Signal()))+" "+core+"+++")
+			p.line(t, p.clock(), "+++ killed by "+sysabi.SignalName(int(status.Signal()))+" "+core+"+++", nil)
 		}
 	case !p.cfg.Quiet.in("exit"):
-		p.line(t, p.clock(), "+++ exited with "+strconv.Itoa(status.ExitStatus())+" +++")
+		p.line(t, p.clock(), "+++ exited with "+strconv.Itoa(status.ExitStatus())+" +++", nil)
 	}
 	p.gone(t)
 }

@@ -1,6 +1,7 @@
 package strace
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -24,6 +25,14 @@ type injection struct {
 	syscall     string // done in its place
 	delayEnter  time.Duration
 	delayExit   time.Duration
+	pokeEnter   []payload
+	pokeExit    []payload
+}
+
+// payload is data for the memory that an argument, counted from 1, points to.
+type payload struct {
+	arg  int
+	data []byte
 }
 
 const lastCall = 0xffff
@@ -55,7 +64,14 @@ func parseInjection(text string, fault bool) (injection, error) {
 			in.hasResult, in.isError = true, true
 		case key == "syscall":
 			ok = in.syscall == "" && slices.Contains(pureCalls, val)
+			for _, a := range arches {
+				_, known := sysabi.Number(a.arch, val)
+				ok = ok && known
+			}
 			in.syscall = val
+			if ok {
+				continue
+			}
 		case fault:
 			ok = false
 		case key == "retval":
@@ -77,8 +93,10 @@ func parseInjection(text string, fault bool) (injection, error) {
 			ok = in.delayEnter == 0 && delay(val, &in.delayEnter)
 		case key == "delay_exit":
 			ok = in.delayExit == 0 && delay(val, &in.delayExit)
-		case key == "poke_enter" || key == "poke_exit":
-			return in, &Unsupported{"-e inject=" + key}
+		case key == "poke_enter":
+			ok = in.pokeEnter == nil && pokes(val, &in.pokeEnter)
+		case key == "poke_exit":
+			ok = in.pokeExit == nil && pokes(val, &in.pokeExit)
 		default:
 			ok = false
 		}
@@ -86,9 +104,6 @@ func parseInjection(text string, fault bool) (injection, error) {
 			return in, wrong
 		}
 		acts = true
-	}
-	if in.syscall != "" && !in.hasResult && in.signal == 0 {
-		return in, &Unsupported{"-e inject=syscall"}
 	}
 	calls, err := parseCalls(name)
 	if err != nil {
@@ -148,6 +163,28 @@ func (in *injection) hits(n int) bool {
 		return n == in.first
 	}
 	return (n-in.first)%in.step == 0
+}
+
+// pokes reads @argN=HEX[,@argM=HEX...].
+func pokes(text string, list *[]payload) bool {
+	const most = 1024 // bytes of one
+	for _, w := range strings.Split(text, ",") {
+		if w == "" {
+			continue
+		}
+		w, isArg := strings.CutPrefix(w, "@arg")
+		n, digits, has := strings.Cut(w, "=")
+		data, err := hex.DecodeString(digits)
+		if !isArg || !has || len(n) != 1 || n < "1" || n > "7" || err != nil || len(data) == 0 || len(data) > most {
+			return false
+		}
+		one := payload{int(n[0] - '0'), data}
+		if slices.ContainsFunc(*list, func(p payload) bool { return p.arg == one.arg }) {
+			return false
+		}
+		*list = append(*list, one)
+	}
+	return len(*list) > 0
 }
 
 func delay(text string, d *time.Duration) bool {

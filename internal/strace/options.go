@@ -32,11 +32,15 @@ type Config struct {
 	Trace, Abbrev, Verbose, Raw callSet
 	Signals, Status             wordSet
 	Quiet, DecodeFDs, PIDs      wordSet
+	Labels                      wordSet // --secontext
 	Read, Write                 wordSet
 	TraceFDs                    *wordSet
 	Paths                       []string
 	Injections                  []injection
 	Limit                       int64 // --syscall-limit, 0 for none
+	Seccomp                     bool  // --seccomp-bpf
+	Stacks                      stackStyle
+	Frames                      int // of a stack at most
 
 	Hex        int // 1: -x, 2: -xx, 3: escapes in hex
 	Style      style
@@ -48,8 +52,18 @@ type Config struct {
 	ArgNames   bool      // -N
 	Summary    summaryOptions
 	Help, Info bool
+	Debug      bool // -d
 	Warnings   []string
 }
+
+// stackStyle says what -k prints.
+type stackStyle uint8
+
+const (
+	noStacks stackStyle = iota
+	symbolStacks
+	sourceStacks
+)
 
 type style uint8
 
@@ -151,7 +165,7 @@ func (p *parser) option(g given, self int) (err error) {
 		}
 		c.Summary.mode = g.id
 	case "d":
-		return &Unsupported{"-d/--debug"}
+		c.Debug = true
 	case "D":
 		c.Daemonize++
 	case "daemonize":
@@ -183,12 +197,27 @@ func (p *parser) option(g given, self int) (err error) {
 		c.Pointer = true
 	case "I":
 		words := []string{"anywhere", "waiting", "never", "never_tstp"}
+		if g.arg == "always" {
+			g.arg = "anywhere"
+		}
 		if c.Interrupts = slices.Index(words, g.arg) + 1; c.Interrupts == 0 {
 			c.Interrupts, ok = number(g.arg, 4)
 			ok = ok && c.Interrupts > 0
 		}
 	case "k":
-		return &Unsupported{"-k/--stack-trace"}
+		c.Stacks++
+	case "stack":
+		switch g.arg {
+		case "", "symbol":
+			c.Stacks = symbolStacks
+		case "source":
+			c.Stacks = sourceStacks
+		default:
+			ok = false
+		}
+	case "frames":
+		c.Frames, ok = number(g.arg, maxInt)
+		ok = ok && c.Frames > 0
 	case "kill":
 		c.KillOnExit = true
 	case "limit":
@@ -283,7 +312,10 @@ func (p *parser) option(g given, self int) (err error) {
 			return &Unsupported{"--color=always"}
 		}
 	case "secontext":
-		return &Unsupported{"--secontext"}
+		if !g.has {
+			g.arg = "!full,mismatch" // only the type
+		}
+		return p.qualify("secontext=" + g.arg)
 	case "kvm":
 		return &Unsupported{"--kvm"}
 	case "namespace":
@@ -347,9 +379,8 @@ func (p *parser) qualify(text string) (err error) {
 		c.DecodeFDs, err = parseWords(value, "decode-fds", decodeWord)
 	case "decode-pids":
 		c.PIDs, err = parseWords(value, "decode-pids", pidsWord)
-		if err == nil && c.PIDs.in("pidns") {
-			return &Unsupported{"--decode-pids=pidns"}
-		}
+	case "secontext":
+		c.Labels, err = parseWords(value, "secontext", labelWord)
 	case "read":
 		c.Read, err = parseWords(value, "descriptor", descriptor)
 	case "write":
@@ -406,8 +437,6 @@ func (p *parser) finish() error {
 		return fmt.Errorf("-f and --follow-forks cannot be provided simultaneously")
 	case p.follow > 1 && p.sepLong:
 		return fmt.Errorf("-ff and --output-separately cannot be provided simultaneously")
-	case len(c.Command) > 0 && len(c.Attach) > 0:
-		return &Unsupported{"a command together with -p"}
 	}
 	if p.argv0 != "" {
 		c.Command = append([]string{p.argv0}, c.Command[1:]...)
@@ -434,6 +463,15 @@ func (p *parser) finish() error {
 	c.Follow = p.follow > 0 || p.followLong
 	c.Separate = p.follow > 1 || p.sepLong
 	p.seccompChecks()
+	switch {
+	case c.Stacks > sourceStacks:
+		c.Stacks = sourceStacks
+	case c.Stacks == noStacks && c.Frames > 0:
+		p.warn("--stack-trace-frame-limit has no effect without -k/--stack-trace")
+	}
+	if c.Frames == 0 {
+		c.Frames = defaultFrames
+	}
 	if p.oldFollow {
 		if c.Follow {
 			p.warn("deprecated option -F ignored")
@@ -481,8 +519,7 @@ func (p *parser) finish() error {
 	return nil
 }
 
-// seccompChecks warns of --seccomp-bpf as strace does. This tracer stops at
-// every call with or without it.
+// seccompChecks decides whether --seccomp-bpf can be had, in strace's words.
 func (p *parser) seccompChecks() {
 	if !p.seccomp {
 		return
@@ -494,7 +531,12 @@ func (p *parser) seccompChecks() {
 		p.warn("--seccomp-bpf is not enabled because it is not compatible with -b")
 	case p.c.Limit > 0:
 		p.warn("--seccomp-bpf is not enabled because it is not compatible with --syscall-limit")
-	case len(p.c.Attach) > 0:
+	case p.c.Daemonize > 0:
+		p.warn("--seccomp-bpf is not enabled because it is not compatible with -D")
+	default:
+		p.c.Seccomp = len(p.c.Command) > 0
+	}
+	if len(p.c.Attach) > 0 {
 		p.warn("--seccomp-bpf is not enabled for processes attached with -p")
 	}
 }

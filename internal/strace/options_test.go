@@ -50,8 +50,12 @@ func TestParseErrors(t *testing.T) {
 		"--output":                           "option '--output' requires an argument",
 		"--help=1":                           "option '--help' doesn't allow an argument",
 		"--kill-on-exit -p 3":                "--kill-on-exit and -p/--attach are mutually exclusive options",
-		"-k true":                            "-k/--stack-trace is not supported yet",
-		"-e inject=read:poke_enter=@arg1=00": "-e inject=poke_enter is not supported yet",
+		"--tips true":                        "--tips is not supported yet",
+		"--stack-trace=lines true":           "invalid --stack-trace argument: 'lines'",
+		"--stack-trace-frame-limit=0 true":   "invalid --stack-trace-frame-limit argument: '0'",
+		"-e inject=read:poke_enter=@arg8=00": "invalid inject argument 'read:poke_enter=@arg8=00'",
+		"-e inject=read:poke_exit=@arg1=0 x": "invalid inject argument 'read:poke_exit=@arg1=0'",
+		"-e inject=read:syscall=getpid x":    "invalid inject argument 'read:syscall=getpid'",
 	} {
 		_, err := Parse(strings.Fields(line), 77)
 		if err == nil || err.Error() != want {

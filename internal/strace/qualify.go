@@ -124,6 +124,7 @@ var (
 	quietWord  = oneOf([]string{"attach", "attaching"}, []string{"exit", "exits"}, []string{"path-resolution", "path-resolve"},
 		[]string{"personality"}, []string{"thread-execve", "superseded"})
 	decodeWord = oneOf([]string{"path"}, []string{"socket"}, []string{"dev"}, []string{"pidfd"}, []string{"eventfd"}, []string{"signalfd"})
+	labelWord  = oneOf([]string{"full"}, []string{"mismatch"})
 	pidsWord   = oneOf([]string{"comm"}, []string{"pidns"})
 )
 

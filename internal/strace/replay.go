@@ -46,7 +46,8 @@ func ParseRecorded(args []string) (*Config, error) {
 	}{
 		{len(c.Command) > 1, "a command"}, {len(c.Env) > 0, "-E"}, {c.User != "", "-u"},
 		{len(c.Paths) > 0, "-P"}, {len(c.Injections) > 0, "-e inject="}, {!c.PIDs.empty(), "-Y"}, {c.Pointer, "-i"},
-		{c.Daemonize > 0, "-D"}, {c.DetachExec, "-b"}, {c.Output != "", "-o"}, {c.Help, "-h"}, {c.Info, "-V"},
+		{c.Daemonize > 0, "-D"}, {c.DetachExec, "-b"},
+		{c.Stacks != noStacks, "-k"}, {!c.Labels.empty(), "--secontext"}, {c.Seccomp, "--seccomp-bpf"}, {c.Debug, "-d"}, {c.Output != "", "-o"}, {c.Help, "-h"}, {c.Info, "-V"},
 	} {
 		if x.asked {
 			return nil, &NotRecorded{x.option}
@@ -61,7 +62,8 @@ func ParseRecorded(args []string) (*Config, error) {
 // only it is shown.
 func Replay(c *Config, w Process, root int32, steps iter.Seq[Step]) error {
 	full := false
-	p := newPrinter(c, w, func() { full = true })
+	p := newPrinter(c, w)
+	p.full = func() { full = true }
 	r := &replay{p: p, tasks: map[int32]*tracer.Task{}, shown: map[int32]bool{root: true}}
 	p.clock = func() event.Time { return r.step.Time }
 	p.begun = true // the start succeeded: else there would be nothing recorded

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/event"
 	"culprit/internal/lens/tracer"
 	"culprit/internal/sysabi"
 )
@@ -30,14 +31,17 @@ type Process struct {
 	Path   string        // of the program
 	Env    []string      // for it
 	User   *tracer.User
+	// Starting is a process that waits to be traced and then calls execve (-D).
+	Starting int
+	// Ready is called when the program was started and the processes were attached
+	// to. It may be nil.
+	Ready func()
 }
 
 // Run traces what the command line says and returns the wait status of the
 // program, 0 when processes were attached to.
 func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p := newPrinter(c, w, cancel)
+	p := newPrinter(c, w)
 	p.choosePaths(c.Paths)
 
 	stop := make(chan struct{})
@@ -46,10 +50,26 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 		defer close(flushed)
 		flusher(p.outputs, stop)
 	}()
+	argv := c.Command
+	if w.Starting != 0 {
+		argv = nil
+	}
 	t := tracer.New(tracer.Options{
-		Path: w.Path, Argv: c.Command, Env: w.Env, User: w.User, Attach: c.Attach, Follow: c.Follow,
+		Path: w.Path, Argv: argv, Env: w.Env, User: w.User, Attach: c.Attach, Follow: c.Follow,
 		KillOnExit: c.KillOnExit, Usage: c.Summary.mode != "" && !c.Summary.wall, DetachOnExec: c.DetachExec,
+		Starting: w.Starting, Only: p.only(),
 	}, p)
+	p.debug("ptrace_setoptions = %#x", t.Options())
+	p.debug("PTRACE_GET_SYSCALL_INFO works") // Linux 5.3, without which nothing does here
+	if c.KillOnExit || c.Seccomp {
+		p.debug("PTRACE_O_EXITKILL works")
+	}
+	p.full = func() {
+		if !c.Quiet.in("attach") {
+			p.message("System call limit has been reached, detaching tracees")
+		}
+		t.Stop()
+	}
 	status, err := t.Run(ctx)
 	close(stop)
 	<-flushed
@@ -57,6 +77,17 @@ func Run(ctx context.Context, c *Config, w Process) (unix.WaitStatus, error) {
 		p.message("%v", err)
 	}
 	return status, err
+}
+
+// only says which calls stop the program with --seccomp-bpf, nil without.
+func (p *printer) only() func(event.Arch, uint32) bool {
+	if !p.cfg.Seccomp {
+		return nil
+	}
+	return func(arch event.Arch, nr uint32) bool {
+		c := sysabi.Lookup(arch, nr)
+		return c == nil || p.cfg.Trace.in(arch, nr) || p.notes(c)
+	}
 }
 
 // Environment applies the changes of -E: VAR=VAL sets, VAR takes away.
@@ -80,18 +111,27 @@ func (c *Config) Environment(env []string) []string {
 	return env
 }
 
-// newPrinter makes the handler; full is called when --syscall-limit is reached.
-func newPrinter(c *Config, w Process, full func()) *printer {
+// newPrinter makes the handler.
+func newPrinter(c *Config, w Process) *printer {
 	p := &printer{
-		clock: tracer.Now, cfg: c, files: w.Files, stderr: w.Stderr, name: w.Name, wall: w.Wall, left: c.Limit,
-		fds: &describer{kinds: c.DecodeFDs, socks: &sockets{}}, full: full,
+		clock: tracer.Now, cfg: c, files: w.Files, stderr: w.Stderr, name: w.Name, ready: w.Ready, wall: w.Wall, left: c.Limit,
+		fds: &describer{kinds: c.DecodeFDs, socks: &sockets{}},
 	}
 	p.shared = &output{w: w.Log, direct: w.Direct}
 	if w.Log == nil {
 		p.shared.w, p.shared.direct = w.Stderr, true
 	}
-	p.early = p.shared.direct || !c.DecodeFDs.empty() || c.PIDs.in("comm") || len(c.Injections) > 0
-	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach) > 1)
+	p.pids = newPIDs(c.PIDs)
+	p.stacks = newStacks(c)
+	p.labels = newLabels(c.Labels, func() {
+		p.message("contexts that the policy expects are not known: --secontext=mismatch shows the actual ones only")
+	})
+	p.early = p.shared.direct || !c.DecodeFDs.empty() || p.pids.wanted() || p.labels != nil || len(c.Injections) > 0
+	started := 0
+	if len(c.Command) > 0 {
+		started = 1
+	}
+	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach)+started > 1) || c.AlwaysPID
 	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
 	switch c.Hex {
 	case 2:
@@ -103,6 +143,16 @@ func newPrinter(c *Config, w Process, full func()) *printer {
 		p.opt.FD = p.fds.append
 	}
 	p.netlink = p.fds.netlink
+	if p.pids.wanted() {
+		p.opt.PID = p.pids.append
+	}
+	if p.labels != nil {
+		p.opt.Path = p.labels.path
+		p.opt.FD = p.labels.fd
+		if !c.DecodeFDs.empty() {
+			p.opt.FD = func(b []byte, fd int64) []byte { return p.labels.fd(p.fds.append(b, fd), fd) }
+		}
+	}
 	p.opt.Interface = interfaceName
 	p.opt.Generic = func(id uint16) string { return genericFamilies()[id] }
 	p.lim = sysabi.Limits{String: 4096, Data: 16 << 20, Buffer: c.StrLen + 1, Failed: 16 << 20}

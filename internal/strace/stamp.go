@@ -12,11 +12,8 @@ import (
 // stamp prints what stands before a line: pid, time, number, address.
 func (p *printer) stamp(b []byte, st *state, t *tracer.Task, at event.Time) []byte {
 	c := p.cfg
-	if p.prefix || p.tasks > 1 && c.Output == "" || c.AlwaysPID && !c.Separate {
-		comm := ""
-		if c.PIDs.in("comm") {
-			comm = "<" + p.fds.comm(st.pid) + ">"
-		}
+	if p.prefix || p.tasks > 1 && c.Output == "" {
+		comm := string(appendComm(nil, st.comm))
 		if p.prefix {
 			n := len(b)
 			b = strconv.AppendInt(b, int64(st.pid), 10)
@@ -28,6 +25,7 @@ func (p *printer) stamp(b []byte, st *state, t *tracer.Task, at event.Time) []by
 			b = fmt.Appendf(b, "[pid %5d%s] ", st.pid, comm)
 		}
 	}
+	b = p.labels.task(b, t.TID)
 	if c.Time.on {
 		now := time.Unix(0, int64(at)).Add(p.wall)
 		if c.Time.unix {
@@ -61,7 +59,7 @@ func (p *printer) stamp(b []byte, st *state, t *tracer.Task, at event.Time) []by
 		}
 	}
 	if c.Pointer {
-		if t.InCall {
+		if t.IP != 0 {
 			b = fmt.Appendf(b, "[%016x] ", t.IP)
 		} else {
 			b = append(b, "[????????????????] "...)

@@ -2,54 +2,110 @@ package strace
 
 import (
 	"fmt"
-	"strings"
-	"time"
 
+	"culprit/internal/event"
 	"culprit/internal/lens/tracer"
 	"culprit/internal/sysabi"
 )
 
+// callKey is a call of one table.
+type callKey struct {
+	arch event.Arch
+	nr   uint32
+}
+
 // tamper does what -e inject= says of a call that is being entered. The last
-// injection that names the call counts.
+// injection that names the call counts; each task and each call is counted by
+// itself.
 func (p *printer) tamper(t *tracer.Task, st *state) {
-	if st.seen == nil {
-		st.seen = make([]int, len(p.cfg.Injections))
-	}
 	for i := len(p.cfg.Injections) - 1; i >= 0; i-- {
 		in := &p.cfg.Injections[i]
 		if !in.calls.in(t.Sys.Arch, t.Sys.NR) {
 			continue
 		}
-		st.seen[i]++
-		if !in.hits(st.seen[i]) {
-			return
+		if st.seen == nil {
+			st.seen = map[callKey]int{}
 		}
-		st.inject = in
-		if in.hasResult {
-			if err := t.Skip(in.result); err != nil {
-				p.message("Failed to tamper with process %d: %v", t.TID, err)
-			} else {
-				st.tampered = true
-			}
-		}
-		if in.syscall != "" {
-			nr, _ := sysabi.Number(t.Sys.Arch, in.syscall)
-			_ = t.SetNumber(nr)
-		}
-		if in.signal != 0 {
-			t.Deliver(in.signal)
-		}
-		if in.delayEnter > 0 {
-			time.Sleep(in.delayEnter)
+		key := callKey{t.Sys.Arch, t.Sys.NR}
+		st.seen[key]++
+		if in.hits(st.seen[key]) {
+			st.inject = in
+			p.inject(t, st)
 		}
 		return
 	}
 }
 
-func (p *printer) tamperExit(_ *tracer.Task, st *state) {
-	if st.inject.delayExit > 0 {
-		time.Sleep(st.inject.delayExit)
+func (p *printer) inject(t *tracer.Task, st *state) {
+	in := st.inject
+	if in.hasResult {
+		var err error
+		if in.syscall != "" {
+			nr, _ := sysabi.Number(t.Sys.Arch, in.syscall)
+			err = t.Replace(nr, in.result)
+		} else {
+			err = t.Skip(in.result)
+		}
+		if err != nil {
+			p.message("Failed to tamper with process %d: %v", t.TID, err)
+		}
+		st.tampered = err == nil
 	}
+	if in.signal != 0 {
+		t.Deliver(in.signal)
+	}
+	p.poke(t, st, in.pokeEnter)
+	if in.delayEnter > 0 {
+		t.Delay(in.delayEnter)
+	}
+}
+
+// tamperExit does the rest when the call is being left.
+func (p *printer) tamperExit(t *tracer.Task, st *state) {
+	p.poke(t, st, st.inject.pokeExit)
+	if st.inject.delayExit > 0 {
+		t.Delay(st.inject.delayExit)
+	}
+	if st.tampered && t.Spoiled {
+		st.tampered = false
+		p.message("Failed to tamper with process %d: unexpectedly got the result %d", t.TID, t.Sys.Ret)
+	}
+}
+
+// poke writes to the memory that arguments point to.
+func (p *printer) poke(t *tracer.Task, st *state, list []payload) {
+	for _, w := range list {
+		n := 0
+		if t.Call != nil {
+			n = len(t.Call.Args)
+		}
+		switch {
+		case w.arg > n:
+			p.message("Failed to tamper with process %d: requested to tamper with argument #%d, but system call '%s' has only %d arguments",
+				t.TID, w.arg, sysabi.Decode(&t.Sys).Name, n)
+		case t.WriteMem(w.data, t.Sys.Args[w.arg-1]) == 0:
+			p.message("Failed to tamper with process %d: couldn't poke", t.TID)
+		default:
+			st.poked = true
+		}
+	}
+}
+
+// note is what the line of a call says of the tampering.
+func (st *state) note() string {
+	text := ""
+	switch {
+	case st.tampered && st.poked:
+		text = " (INJECTED: args, retval)"
+	case st.poked:
+		text = " (INJECTED: args)"
+	case st.tampered:
+		text = " (INJECTED)"
+	}
+	if st.inject != nil && (st.inject.delayEnter > 0 || st.inject.delayExit > 0) {
+		text += " (DELAYED)"
+	}
+	return text
 }
 
 // dump prints the data of -e read= and -e write=.
@@ -84,34 +140,6 @@ func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
 			}
 			return b
 		}
-	}
-	return b
-}
-
-// hexdump prints 16 bytes a line, in hex and as text.
-func hexdump(b, data []byte) []byte {
-	width := max(5, len(fmt.Sprintf("%x", max(len(data)-1, 0))))
-	for at := 0; at < len(data); at += 16 {
-		row := data[at:min(at+16, len(data))]
-		b = fmt.Appendf(b, " | %0*x  ", width, at)
-		for i := range 16 {
-			if i < len(row) {
-				b = fmt.Appendf(b, "%02x ", row[i])
-			} else {
-				b = append(b, "   "...)
-			}
-			if i%8 == 7 {
-				b = append(b, ' ')
-			}
-		}
-		for _, c := range row {
-			if c < ' ' || c >= 0x7f {
-				c = '.'
-			}
-			b = append(b, c)
-		}
-		b = append(b, strings.Repeat(" ", 16-len(row))...)
-		b = append(b, " |\n"...)
 	}
 	return b
 }

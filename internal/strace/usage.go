@@ -35,17 +35,25 @@ How it looks:
   -o FILE, -o '|CMD', -A
                       write there instead of standard error; -A: append
   -a COLUMN, -s BYTES, -v, -x, -xx, -X raw|abbrev|verbose
-  -y, -yy, -e decode-fds=SET, -Y
-                      what descriptors and processes are
+  -y, -yy, -e decode-fds=SET
+                      what descriptors are
+  -Y, --decode-pids=pidns, --always-show-pid
+                      names of processes, and their numbers here
+  --secontext[=full]  SELinux contexts of processes, descriptors and paths
+  -k, -kk, --stack-trace-frame-limit=N
+                      the native stack of each call; -kk: with source lines
   -t, -tt, -ttt, -r, -T
                       times
   -i, -n              instruction pointer, number of the call
   -e abbrev=SET, verbose=SET, raw=SET, read=SET, write=SET
 
 A table of times: -c, -C, -S COLUMN, -U COLUMNS, -w, -O OVERHEAD
-Changing calls:   -e inject=SET:error=E|:retval=N|:signal=S|:delay_enter=T|:delay_exit=T[:when=F..L+S]
+Changing calls:   -e inject=SET:error=E|:retval=N|:signal=S|:delay_enter=T|:delay_exit=T
+                               :poke_enter=@argN=HEX|:poke_exit=@argN=HEX[:syscall=C][:when=F..L+S]
                   -e fault=SET[:error=E][:when=...]
-Other: -I WHEN, -h, -V
+Other: -D, -DD, -DDD    trace as a detached process
+       --seccomp-bpf    calls that are not shown run at full speed (with -f)
+       --kill-on-exit, -I WHEN, -d, -h, -V
 
-Not supported yet: -k, -d, --secontext, --decode-pids=pidns, poke_enter, poke_exit, --namespace, --kvm.
+Not supported yet: --color=always, --tips, --namespace, --kvm.
 `

@@ -266,6 +266,9 @@ func (c Call) retHex() Call   { c.ret = retHex; return c }
 func (c Call) retOctal() Call { c.ret, c.noError = retOctal, true; return c }
 func (c Call) retNone() Call  { c.ret = retNone; return c }
 
+// unsigned says that the call can't fail and returns a user or group id.
+func (c Call) unsigned() Call { c.ret, c.noError = retUint, true; return c }
+
 // returnsPID says which number of a process the result is.
 func (c Call) returnsPID(k PIDKind) Call { c.ret = retTID + retKind(k); return c }
 

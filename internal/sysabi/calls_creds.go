@@ -2,10 +2,10 @@ package sysabi
 
 // User and group ids, capabilities.
 var callsCreds = []Call{
-	def("getuid", Creds).never(),
-	def("geteuid", Creds).never(),
-	def("getgid", Creds).never(),
-	def("getegid", Creds).never(),
+	def("getuid", Creds).unsigned(),
+	def("geteuid", Creds).unsigned(),
+	def("getgid", Creds).unsigned(),
+	def("getegid", Creds).unsigned(),
 	def("setuid", Creds, idArg("uid")),
 	def("setgid", Creds, idArg("gid")),
 	def("setreuid", Creds, idArg("ruid"), idArg("euid")),

@@ -17,10 +17,10 @@ func (d *Decoded) AppendArgs(b []byte, o Options, from int) (_ []byte, next int)
 	p := d.printer(b, o)
 	for i := from; i < len(d.Args); i++ {
 		v := &d.Args[i]
-		p.sep(i)
 		if d.Unfinished && v.atExit() {
 			return p.b, i
 		}
+		p.sep(i)
 		p.argument(v)
 		if d.Unfinished && v.arg.more != nil {
 			return p.b, i
@@ -29,18 +29,16 @@ func (d *Decoded) AppendArgs(b []byte, o Options, from int) (_ []byte, next int)
 	return p.b, len(d.Args)
 }
 
-// AppendMore is AppendArgs for the arguments that the entry left, with the
-// separator before the first of them taken as printed, and of an argument that
-// is printed in two parts the first.
+// AppendMore appends the arguments that the entry left, from number from on. Of
+// an argument that is printed in two parts it is the second.
 func (d *Decoded) AppendMore(b []byte, o Options, from int) []byte {
 	p := d.printer(b, o)
 	for i := from; i < len(d.Args); i++ {
-		if i > from {
-			p.str(", ")
-		} else if d.Args[i].arg.more != nil {
+		if i == from && d.Args[i].arg.more != nil {
 			p.later(&d.Args[i])
 			continue
 		}
+		p.sep(i)
 		p.argument(&d.Args[i])
 	}
 	return p.b

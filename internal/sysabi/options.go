@@ -8,7 +8,10 @@ type Options struct {
 	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
 	Escape  Escape
 	Style   Style
-	Column  int // column of the result's "=" (strace -a); 0 puts it after one space
+	// Addresses prints structures and arrays as their addresses (strace -e
+	// verbose=!CALL).
+	Addresses bool
+	Column    int // column of the result's "=" (strace -a); 0 puts it after one space
 
 	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
 	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.

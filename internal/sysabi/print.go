@@ -44,7 +44,7 @@ func (d Decoded) Append(b []byte, o Options) []byte {
 
 func (p *printer) result(d *Decoded) {
 	switch {
-	case d.Unfinished || d.Call.ret == retNone:
+	case d.Unfinished || d.Call.ret == retNone && d.Errno == 0:
 		p.str("?")
 		return
 	case d.Errno != 0:
@@ -76,6 +76,8 @@ func (p *printer) result(d *Decoded) {
 		p.octal(uint64(r), 2)
 	case retFD:
 		p.fd(r)
+	case retUint:
+		p.ulong(r)
 	case retTID, retTGID, retPGID, retSID:
 		p.pid(r, PIDKind(d.Call.result(&d.s.Args)-retTID))
 	default:
@@ -179,6 +181,13 @@ func (p *printer) field(name string) {
 
 // value prints an argument.
 func (p *printer) value(v *Value) {
+	if p.opt.Addresses {
+		switch v.Kind {
+		case KindStruct, KindSigset, KindFDSet, KindStrings, KindSockaddr, KindMessage, KindMessages, KindIovec:
+			p.ptr(v.Uint)
+			return
+		}
+	}
 	if v.arg.show != nil {
 		p.at = v.phase()
 		v.arg.show(p, v)

@@ -62,7 +62,8 @@ const (
 	retOctal
 	retFlags // in hex, with 0
 	retNone  // does not return
-	retTID   // and the other PIDKinds in their order
+	retUint
+	retTID // and the other PIDKinds in their order
 	retTGID
 	retPGID
 	retSID

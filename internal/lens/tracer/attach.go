@@ -49,6 +49,13 @@ func (r *Tracer) attachAll() error {
 			}
 		}
 	}
+	if pid := r.opt.Starting; pid != 0 {
+		if e := r.seize(pid, Attached); e != 0 {
+			return &AttachError{pid, e}
+		}
+		t := r.tasks[int32(pid)]
+		t.started, t.exec = true, true
+	}
 	if h, ok := r.h.(interface{ Ready() }); ok {
 		h.Ready()
 	}
@@ -59,7 +66,7 @@ func (r *Tracer) attachAll() error {
 }
 
 func (r *Tracer) seize(tid int, how How) unix.Errno {
-	if e := ptrace(reqSeize, int32(tid), 0, r.options()); e != 0 {
+	if e := ptrace(reqSeize, int32(tid), 0, r.Options()); e != 0 {
 		return e
 	}
 	if e := ptrace(reqInterrupt, int32(tid), 0, 0); e != 0 {
@@ -84,40 +91,63 @@ func threads(pid int) []int {
 // detachAll lets every task run on untraced. One that isn't stopped is
 // interrupted first.
 func (r *Tracer) detachAll() {
+	if r.opt.KillOnExit || r.opt.Only != nil {
+		return // the kernel ends them when this process ends
+	}
 	if sig := r.fatal.Load(); sig != 0 && r.root != 0 && r.tasks[r.root] != nil {
 		_ = unix.Kill(int(r.root), unix.SIGCONT)
 		_ = unix.Kill(int(r.root), unix.Signal(sig))
 	}
-	r.Each(func(t *Task) { _ = ptrace(reqInterrupt, t.TID, 0, 0) })
+	for _, s := range r.stops {
+		r.letGo(s)
+	}
+	r.Each(func(t *Task) {
+		if ptrace(unix.PTRACE_DETACH, t.TID, 0, uintptr(t.inject)) == 0 {
+			r.detached(t)
+			return
+		}
+		_ = ptrace(reqInterrupt, t.TID, 0, 0)
+	})
 	for len(r.tasks) > 0 {
-		tid, e := r.wait()
+		tid, e := r.wait4(unix.WALL | waitNoThread)
 		if e == unix.EINTR {
 			continue
 		}
 		if e != 0 {
 			return
 		}
-		st := unix.WaitStatus(r.status)
-		t := r.tasks[tid]
-		switch {
-		case t == nil:
-			if st.Stopped() { // a child that nobody has seen
-				_ = ptrace(unix.PTRACE_DETACH, tid, 0, 0)
-			}
-		case !st.Stopped():
-			r.ended(t, st)
-		case r.status>>16 == 0 && st.StopSignal() != unix.SIGTRAP|0x80:
-			r.detach(t, st.StopSignal())
-		case r.status>>16 == eventStop && st.StopSignal() != unix.SIGTRAP:
-			r.detach(t, st.StopSignal())
-		default:
-			r.detach(t, 0)
+		r.letGo(stop{tid: tid, status: r.status})
+	}
+}
+
+// letGo detaches from a task that has stopped.
+func (r *Tracer) letGo(s stop) {
+	st := unix.WaitStatus(s.status)
+	t := r.tasks[s.tid]
+	switch {
+	case t == nil:
+		if st.Stopped() { // a child that nobody has seen
+			_ = ptrace(unix.PTRACE_DETACH, s.tid, 0, 0)
+		} else {
+			r.h.Unknown(s.tid, st)
 		}
+	case !st.Stopped():
+		r.ended(t, st)
+	case s.status>>16 == 0 && st.StopSignal() != unix.SIGTRAP|0x80:
+		r.detach(t, st.StopSignal())
+	case s.status>>16 == eventStop && st.StopSignal() != unix.SIGTRAP:
+		r.detach(t, st.StopSignal())
+	default:
+		r.detach(t, 0)
 	}
 }
 
 func (r *Tracer) detach(t *Task, sig unix.Signal) {
 	_ = ptrace(unix.PTRACE_DETACH, t.TID, 0, uintptr(sig))
+	r.detached(t)
+}
+
+func (r *Tracer) detached(t *Task) {
 	delete(r.tasks, t.TID)
 	t.close()
 	r.h.Detached(t)

@@ -10,22 +10,81 @@ import (
 	"culprit/internal/sysabi"
 )
 
-// loop waits for stops and answers them until nothing is left to trace.
+// loop waits for stops and answers them until no child is left.
 func (r *Tracer) loop() {
-	for len(r.tasks) > 0 {
+	for {
+		r.ring.Store(false)
+		r.release()
 		if r.stop.Load() == 1 {
 			r.detachAll()
 			return
 		}
-		tid, e := r.wait()
-		switch e {
+		switch r.gather() {
 		case 0:
-			r.stopped(tid, r.status)
+			for len(r.stops) > 0 && r.stop.Load() == 0 {
+				s := r.stops[0]
+				r.stops = r.stops[1:]
+				r.stopped(s)
+			}
 		case unix.EINTR:
 		default: // ECHILD
 			return
 		}
 	}
+}
+
+// stop is one wait status.
+type stop struct {
+	tid    int32
+	status uint32
+	cpu    int64
+}
+
+// gather takes in the stops that there are, at most one of a task but for the
+// last: they are answered in turn, so that no task that stops ever so often
+// keeps others waiting.
+func (r *Tracer) gather() unix.Errno {
+	r.stops = r.queue[:0]
+	tid, e := r.wait()
+	for e == 0 && tid != 0 {
+		s := stop{tid, r.status, r.usage.Stime.Nano()}
+		r.stops = append(r.stops, s)
+		if len(r.tasks) < 2 {
+			break
+		}
+		if t := r.tasks[tid]; t != nil {
+			if t.queued == r.round {
+				break
+			}
+			t.queued = r.round
+		}
+		tid, e = r.poll()
+	}
+	r.round++
+	r.queue = r.stops
+	if len(r.stops) > 0 {
+		return 0
+	}
+	return e
+}
+
+// poll takes a stop if there is one; tid is 0 when there is none.
+func (r *Tracer) poll() (tid int32, e unix.Errno) {
+	return r.wait4(unix.WALL | unix.WNOHANG | waitNoThread)
+}
+
+func (r *Tracer) wait4(flags uintptr) (int32, unix.Errno) {
+	var usage uintptr
+	if r.opt.Usage {
+		usage = uintptr(unsafe.Pointer(&r.usage))
+	}
+	status := uintptr(unsafe.Pointer(&r.status))
+	if flags&unix.WNOHANG != 0 {
+		pid, _, e := unix.RawSyscall6(unix.SYS_WAIT4, ^uintptr(0), status, flags, usage, 0, 0)
+		return int32(pid), e
+	}
+	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), status, flags, usage, 0, 0)
+	return int32(pid), e
 }
 
 // pace says whether it pays to stay awake for the next stop.
@@ -45,23 +104,16 @@ const (
 // microseconds, while putting this thread to sleep and waking it up costs some
 // 20 us where cores are idle. So it looks for a while, and sleeps only then.
 func (r *Tracer) wait() (int32, unix.Errno) {
-	var usage uintptr
-	if r.opt.Usage {
-		usage = uintptr(unsafe.Pointer(&r.usage))
-	}
-	status := uintptr(unsafe.Pointer(&r.status))
 	if r.pace.waits++; !r.pace.alone && (r.pace.quick > 0 || r.pace.waits%awakeProbe == 0) {
 		for range awakeTries {
-			pid, _, e := unix.RawSyscall6(unix.SYS_WAIT4, ^uintptr(0), status, unix.WALL|unix.WNOHANG|waitNoThread, usage, 0, 0)
-			if e != 0 || pid != 0 {
+			if tid, e := r.poll(); e != 0 || tid != 0 {
 				r.pace.quick = min(r.pace.quick+1, awakeMost)
-				return int32(pid), e
+				return tid, e
 			}
 		}
 		r.pace.quick = max(r.pace.quick-awakeMost/2, 0)
 	}
-	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), status, unix.WALL|waitNoThread, usage, 0, 0)
-	return int32(pid), e
+	return r.wait4(unix.WALL | waitNoThread)
 }
 
 // resume lets a stopped task go on to its next stop. A task that is gone
@@ -71,26 +123,30 @@ func (r *Tracer) resume(t *Task, sig unix.Signal) {
 		r.detach(t, sig)
 		return
 	}
-	_ = ptrace(unix.PTRACE_SYSCALL, t.TID, 0, uintptr(sig))
+	op := uintptr(unix.PTRACE_SYSCALL)
+	if r.opt.Only != nil && !t.InCall && !t.exec { // the filter stops it
+		op = unix.PTRACE_CONT
+	}
+	_ = ptrace(op, t.TID, 0, uintptr(sig))
 }
 
-func (r *Tracer) stopped(tid int32, status uint32) {
-	st := unix.WaitStatus(status)
-	t := r.tasks[tid]
+func (r *Tracer) stopped(s stop) {
+	st := unix.WaitStatus(s.status)
+	r.h.Waited(s.tid, st)
+	t := r.tasks[s.tid]
 	if t == nil {
-		if !st.Stopped() {
+		if t = r.unknown(s.tid, st); t == nil {
 			return
 		}
-		t = r.newTask(tid, Forked)
 	}
 	if r.opt.Usage {
-		t.CPU = r.usage.Stime.Nano()
+		t.CPU = s.cpu
 	}
 	if !st.Stopped() {
 		r.ended(t, st)
 		return
 	}
-	switch ev := status >> 16; {
+	switch ev := s.status >> 16; {
 	case st.StopSignal() == unix.SIGTRAP|0x80:
 		r.call(t)
 	case ev == 0:
@@ -98,17 +154,23 @@ func (r *Tracer) stopped(tid int32, status uint32) {
 	case ev == eventStop:
 		r.groupStop(t, st.StopSignal())
 	case ev == eventExec:
-		if former, ok := r.eventMessage(tid); ok && former != tid {
+		if former, ok := r.eventMessage(s.tid); ok && former != s.tid {
 			t = r.takeOver(t, former)
 		}
 		if r.opt.DetachOnExec && !t.exec {
 			t.detach = true
 		}
 		r.resume(t, 0)
+	case ev == eventSeccomp:
+		if t.InCall { // its entry was shown already
+			r.resume(t, 0)
+			return
+		}
+		r.call(t)
 	case ev == eventExit:
 		t.exits = true
 		r.h.Exiting(t)
-		t.InCall = false
+		t.InCall, t.IP = false, 0
 		r.resume(t, 0)
 	default:
 		r.resume(t, 0)
@@ -122,13 +184,20 @@ func (r *Tracer) call(t *Task) {
 		return
 	}
 	switch r.info.op {
-	case infoEntry:
+	case infoEntry, infoSeccomp:
 		t.Start = lens.Now()
 		t.arena.Reset()
 		t.Sys = event.Syscall{Arch: event.Arch(r.info.arch), NR: uint32(r.info.u[0]), Args: [6]uint64(r.info.u[1:7]), Mem: t.Sys.Mem[:0]}
 		t.Call = sysabi.Lookup(t.Sys.Arch, t.Sys.NR)
-		t.IP, t.InCall, t.skip = r.info.ip, true, false
+		t.IP, t.InCall, t.skip, t.ignored = r.info.ip, true, false, false
+		if t.exec && !executes(t.Call) { // of whoever is about to start the program
+			r.resume(t, 0)
+			return
+		}
 		r.h.Enter(t)
+		if t.ignored && r.opt.Only != nil && !t.exec {
+			t.InCall = false
+		}
 	case infoExit:
 		if !t.InCall { // attached in the middle of it
 			r.resume(t, 0)
@@ -137,11 +206,20 @@ func (r *Tracer) call(t *Task) {
 		t.End = lens.Now()
 		t.Sys.Ret = int64(r.info.u[0])
 		t.Sys.Dur = int64(t.End - t.Start)
+		t.Spoiled = false
 		if t.skip {
-			t.Sys.Ret = t.result
-			_ = t.setResult(t.result)
+			failed := t.Sys.Ret < 0 && t.Sys.Ret >= -4095
+			if t.Spoiled = failed == t.instead; !t.Spoiled {
+				t.Sys.Ret = t.result
+				_ = t.setResult(t.result)
+			}
 		}
 		if t.exec {
+			if !executes(t.Call) {
+				t.InCall = false
+				r.resume(t, 0)
+				return
+			}
 			r.started(t)
 		}
 		r.h.Exit(t)
@@ -150,17 +228,42 @@ func (r *Tracer) call(t *Task) {
 		r.resume(t, 0)
 		return
 	}
-	sig := t.inject
-	t.inject = 0
-	r.resume(t, sig)
+	if t.until != 0 {
+		r.hold(t)
+	} else {
+		sig := t.inject
+		t.inject = 0
+		r.resume(t, sig)
+	}
 	r.h.After(t)
+}
+
+// executes says that a call executes a program.
+func executes(c *sysabi.Call) bool { return c != nil && (c.Name == "execve" || c.Name == "execveat") }
+
+// unknown deals with a process that isn't a task yet: a child of one, or, when
+// nil is returned, a process that shall not be traced.
+func (r *Tracer) unknown(tid int32, st unix.WaitStatus) *Task {
+	switch {
+	case !st.Stopped():
+		if r.opt.DetachOnExec && tid == r.root {
+			r.root = 0
+			return nil
+		}
+	case r.opt.Follow:
+		return r.newTask(tid, Forked)
+	default: // it was cloned with CLONE_PTRACE
+		_ = ptrace(unix.PTRACE_DETACH, tid, 0, 0)
+	}
+	r.h.Unknown(tid, st)
+	return nil
 }
 
 // started ends the start of the program: when it can't be executed, its process
 // exits with status 1 as strace's does.
 func (r *Tracer) started(t *Task) {
 	t.exec = false
-	if t.Sys.Ret == 0 {
+	if t.Sys.Ret == 0 || len(r.opt.Argv) == 0 {
 		return
 	}
 	var g registers
@@ -172,15 +275,23 @@ func (r *Tracer) started(t *Task) {
 
 // signalled shows a signal and delivers what the handler says.
 func (r *Tracer) signalled(t *Task, sig unix.Signal) {
-	if t.TID == r.root && t.exec && sig == unix.SIGCONT {
-		r.resume(t, 0) // the one that start sent
+	if t.exec { // not the program's yet, perhaps the SIGCONT that start sent
+		if t.TID == r.root && sig == unix.SIGCONT {
+			sig = 0
+		}
+		r.resume(t, sig)
 		return
 	}
 	if e := ptrace(reqGetSiginfo, t.TID, 0, uintptr(unsafe.Pointer(&r.siginfo))); e != 0 {
 		r.resume(t, sig)
 		return
 	}
-	r.resume(t, r.h.Signal(t, sig, r.siginfo[:]))
+	if t.IP = 0; r.syscallInfo(t.TID) {
+		t.IP = r.info.ip
+	}
+	sig = r.h.Signal(t, sig, r.siginfo[:])
+	t.IP = 0
+	r.resume(t, sig)
 }
 
 // groupStop answers PTRACE_EVENT_STOP: a new task's first stop, a group-stop,
@@ -188,6 +299,9 @@ func (r *Tracer) signalled(t *Task, sig unix.Signal) {
 func (r *Tracer) groupStop(t *Task, sig unix.Signal) {
 	first := !t.started
 	t.started = true
+	if first && (t.How == Attached || t.How == Thread) {
+		t.Before = t.interrupted()
+	}
 	switch sig {
 	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
 		if t.exec && t.TID == r.root {

@@ -4,6 +4,10 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"culprit/internal/event"
+	"culprit/internal/native"
+	"culprit/internal/sysabi"
 )
 
 type registers = unix.PtraceRegs
@@ -53,4 +57,26 @@ func (t *Task) setResult(ret int64) error {
 	}
 	g.Rax = uint64(ret)
 	return setRegs(t.TID, &g)
+}
+
+// Registers returns the task's registers for [native.Unwinder.Stack].
+func (t *Task) Registers() (native.Registers, error) {
+	var g registers
+	if err := getRegs(t.TID, &g); err != nil {
+		return native.Registers{}, err
+	}
+	return native.X8664(&g), nil
+}
+
+// interrupted returns the call that the task stands in, nil when in none.
+func (t *Task) interrupted() *sysabi.Call {
+	var g registers
+	if getRegs(t.TID, &g) != nil || int64(g.Orig_rax) < 0 {
+		return nil
+	}
+	arch := event.ArchX8664
+	if g.Cs == 0x23 { // the code segment of 32-bit programs
+		arch = event.ArchI386
+	}
+	return sysabi.Lookup(arch, uint32(g.Orig_rax))
 }

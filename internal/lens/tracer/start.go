@@ -3,7 +3,6 @@ package tracer
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +25,7 @@ func (r *Tracer) start() error {
 		return err
 	}
 	r.root = int32(pid)
-	if e := ptrace(reqSeize, r.root, 0, r.options()); e != 0 {
+	if e := ptrace(reqSeize, r.root, 0, r.Options()); e != 0 {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		return fmt.Errorf("PTRACE_SEIZE: %w", e)
 	}
@@ -51,22 +50,23 @@ func (r *Tracer) prepare() error {
 			return err
 		}
 	}
+	if r.opt.Only != nil {
+		if err := installFilter(int(r.root), program(r.opt.Only)); err != nil {
+			return fmt.Errorf("install a seccomp filter: %w", err)
+		}
+	}
 	var g registers
 	if err := getRegs(r.root, &g); err != nil {
 		return fmt.Errorf("read registers: %w", err)
 	}
 	const page = 4096
 	b, at := execve(r.opt.Path, r.opt.Argv, r.opt.Env, (stackPointer(&g)-page)&^(page-1))
-	mem, err := os.OpenFile(procPath(r.root, "/mem"), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer mem.Close()
-	if _, err := mem.WriteAt(b, int64(at.start)); err != nil {
-		return fmt.Errorf("write arguments: %w", err)
+	// Not through /proc, which may be another PID namespace's.
+	if n, err := unix.PtracePokeData(int(r.root), uintptr(at.start), b); err != nil || n < len(b) {
+		return fmt.Errorf("write arguments: %d of %d bytes: %w", n, len(b), err)
 	}
 	ip := instructionPointer(&g)
-	if _, err := mem.WriteAt(syscallInstruction, int64(ip)); err != nil {
+	if _, err := unix.PtracePokeText(int(r.root), uintptr(ip), syscallInstruction); err != nil {
 		return fmt.Errorf("write text: %w", err)
 	}
 	load(&g, ip, unix.SYS_EXECVE, at.path, at.argv, at.envp)

@@ -17,12 +17,14 @@ const (
 	reqGetEventMsg    = 0x4201
 	reqGetSyscallInfo = 0x420e
 
-	eventExec = 4
-	eventExit = 6
-	eventStop = 128
+	eventExec    = 4
+	eventExit    = 6
+	eventSeccomp = 7
+	eventStop    = 128
 
-	infoEntry = 1
-	infoExit  = 2
+	infoEntry   = 1
+	infoExit    = 2
+	infoSeccomp = 3 // as an entry, and what the filter said
 
 	waitNoThread = 0x20000000 // __WNOTHREAD: children and tracees of this thread only
 )
@@ -34,7 +36,7 @@ type syscallInfo struct {
 	arch uint32
 	ip   uint64
 	sp   uint64
-	u    [8]uint64 // entry: nr, args[6]; exit: rval, is_error
+	u    [8]uint64 // entry: nr, args[6]; exit: rval, is_error (a byte)
 }
 
 // ptrace makes a request that neither blocks nor needs the Go scheduler.

@@ -40,6 +40,13 @@ type Options struct {
 	// DetachOnExec ends the tracing of a task when it has called execve, but for
 	// the start of the program.
 	DetachOnExec bool
+	// Starting is a running process that is about to call execve: what it does
+	// before is not shown.
+	Starting int
+	// Only, if set, lets all calls run at full speed but those for which it is
+	// true: a seccomp filter is put into the program started before its execve,
+	// and so into all that comes of it. It takes no_new_privs along.
+	Only func(arch event.Arch, nr uint32) bool
 }
 
 // User is whom a program is run as.
@@ -75,6 +82,10 @@ type Handler interface {
 	Exited(t *Task, status unix.WaitStatus)
 	// Detached: the task runs on untraced.
 	Detached(t *Task)
+	// Waited is called with each wait status, before anything else.
+	Waited(tid int32, status unix.WaitStatus)
+	// Unknown: a process that is no task ended, or stopped and was let go.
+	Unknown(tid int32, status unix.WaitStatus)
 }
 
 // How says how a task came to be traced.
@@ -98,9 +109,14 @@ type Task struct {
 	Start  event.Time   // of the call: its entry
 	End    event.Time   // its exit
 	CPU    int64        // ns of system time that the task has used; see Options.Usage
-	IP     uint64       // instruction pointer
+	IP     uint64       // instruction pointer, 0 when unknown
 	InCall bool         // between Enter and Exit
 	State  any          // the handler's
+	// Before is the call that the task was in when it was attached to, nil when in
+	// none.
+	Before *sysabi.Call
+	// Spoiled: the call that is being left was to be replaced, and was not.
+	Spoiled bool
 
 	r       *Tracer
 	arena   sysabi.Arena
@@ -110,8 +126,12 @@ type Task struct {
 	exits   bool        // its last stop was shown
 	inject  unix.Signal // delivered with the next resume
 	skip    bool        // the call is replaced: result is set at its exit
+	instead bool        // by another one, not by none
 	result  int64
-	detach  bool // to be detached at its next stop
+	detach  bool       // to be detached at its next stop
+	ignored bool       // nobody wants the exit of the present call
+	queued  uint       // the round in which a stop of it was taken in last
+	until   event.Time // not to go on before; 0: now
 }
 
 // Tracer traces one program, or the processes that it attached to.
@@ -120,7 +140,12 @@ type Tracer struct {
 	h       Handler
 	root    int32
 	tasks   map[int32]*Task
-	held    map[int32]uint32
+	queue   []stop // the storage of stops
+	stops   []stop // taken in, still to be answered
+	round   uint
+	held    []*Task         // that wait, see Task.Delay
+	next    chan event.Time // the waking goroutine's next time
+	ring    atomic.Bool     // that it has come
 	info    syscallInfo
 	message uint64
 	status  uint32
@@ -135,7 +160,7 @@ type Tracer struct {
 
 // New makes a tracer for one use.
 func New(o Options, h Handler) *Tracer {
-	return &Tracer{opt: o, h: h, tasks: map[int32]*Task{}, held: map[int32]uint32{}}
+	return &Tracer{opt: o, h: h, tasks: map[int32]*Task{}, round: 1, next: make(chan event.Time, 1)}
 }
 
 // ErrNoneLeft is returned when none of the processes could be attached to.
@@ -171,26 +196,43 @@ type SignalError struct{ Signal unix.Signal }
 
 func (e *SignalError) Error() string { return "interrupted by " + e.Signal.String() }
 
-// watch wakes the tracing thread when ctx ends.
+// watch wakes the tracing thread when a time has come (see Task.Delay) and when
+// ctx ends.
 func (r *Tracer) watch(ctx context.Context, done chan struct{}, tid int) {
-	select {
-	case <-done:
-		return
-	case <-ctx.Done():
-	}
-	var se *SignalError
-	if errors.As(context.Cause(ctx), &se) {
-		r.fatal.Store(int32(se.Signal))
-	}
-	r.stop.Store(1)
+	var timer <-chan time.Time
 	for {
-		// A signal that comes before the thread has begun to wait is lost.
-		_ = unix.Tgkill(unix.Getpid(), tid, wakeSignal)
 		select {
 		case <-done:
 			return
-		case <-time.After(2 * time.Millisecond):
+		case at := <-r.next:
+			timer = time.After(time.Duration(at - lens.Now()))
+		case <-timer:
+			r.ring.Store(true)
+			for r.ring.Load() && wake(tid, done) {
+			}
+		case <-ctx.Done():
+			var se *SignalError
+			if errors.As(context.Cause(ctx), &se) {
+				r.fatal.Store(int32(se.Signal))
+			}
+			r.stop.Store(1)
+			for wake(tid, done) {
+			}
+			return
 		}
+	}
+}
+
+// wake interrupts the tracing thread. It is to be called again until that has
+// noticed, since a signal that comes before the thread has begun to wait is
+// lost. It is false when the thread is done.
+func wake(tid int, done chan struct{}) bool {
+	_ = unix.Tgkill(unix.Getpid(), tid, wakeSignal)
+	select {
+	case <-done:
+		return false
+	case <-time.After(time.Millisecond):
+		return true
 	}
 }
 
@@ -212,17 +254,22 @@ func (r *Tracer) own() error {
 		if err := r.start(); err != nil {
 			return fmt.Errorf("start %s: %w", r.opt.Path, err)
 		}
-	} else if err := r.attachAll(); err != nil {
+	}
+	if err := r.attachAll(); err != nil {
 		return err
 	}
 	r.loop()
 	return nil
 }
 
-func (r *Tracer) options() uintptr {
+// Options returns the PTRACE_O_ options in use.
+func (r *Tracer) Options() uintptr {
 	o := uintptr(unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT)
 	if r.opt.KillOnExit {
 		o |= unix.PTRACE_O_EXITKILL
+	}
+	if r.opt.Only != nil { // without a tracer the filter makes calls fail
+		o |= unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 	}
 	if r.opt.Follow {
 		o |= unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
@@ -244,6 +291,10 @@ func (t *Task) close() {
 		t.mem = 0
 	}
 }
+
+// Stop makes the tracer detach from everything as soon as the handler's method
+// returns; for handlers.
+func (r *Tracer) Stop() { r.stop.Store(1) }
 
 // Tasks returns how many tasks are traced.
 func (r *Tracer) Tasks() int { return len(r.tasks) }
@@ -283,15 +334,86 @@ func (t *Task) ReadMem(p []byte, addr uint64) int {
 // Skip makes the kernel not do the call that is being entered; its result will
 // be ret.
 func (t *Task) Skip(ret int64) error {
-	t.skip, t.result = true, ret
+	t.skip, t.instead, t.result = true, false, ret
 	return t.setNumber(^uint64(0))
 }
 
-// SetNumber makes the call that is being entered another one.
-func (t *Task) SetNumber(nr uint32) error { return t.setNumber(uint64(nr)) }
+// Replace makes the kernel do another call without arguments instead of the one
+// that is being entered; its result will be ret.
+func (t *Task) Replace(nr uint32, ret int64) error {
+	t.skip, t.instead, t.result = true, true, ret
+	return t.setNumber(uint64(nr))
+}
+
+// Ignore says that the exit of the call that is being entered is of no
+// interest. Where a filter stops calls it isn't stopped at then.
+func (t *Task) Ignore() { t.ignored = true }
+
+// Delay keeps the task from going on for a time after this stop.
+func (t *Task) Delay(d time.Duration) { t.until = lens.Now() + event.Time(d) }
+
+// hold keeps a task stopped until its time has come.
+func (r *Tracer) hold(t *Task) {
+	r.held = append(r.held, t)
+	r.schedule()
+}
+
+// schedule has the thread woken for the first of the held tasks.
+func (r *Tracer) schedule() {
+	first := event.Time(1<<63 - 1)
+	for _, t := range r.held {
+		first = min(first, t.until)
+	}
+	select {
+	case <-r.next: // an older order that wasn't taken
+	default:
+	}
+	if len(r.held) > 0 {
+		r.next <- first
+	}
+}
+
+// release lets those held tasks go on whose time has come.
+func (r *Tracer) release() {
+	if len(r.held) == 0 {
+		return
+	}
+	now := lens.Now()
+	kept := r.held[:0]
+	for _, t := range r.held {
+		switch {
+		case r.tasks[t.TID] != t: // gone meanwhile
+		case t.until > now:
+			kept = append(kept, t)
+		default:
+			sig := t.inject
+			t.inject, t.until = 0, 0
+			r.resume(t, sig)
+		}
+	}
+	if len(kept) < len(r.held) {
+		clear(r.held[len(kept):])
+		r.held = kept
+		r.schedule()
+	}
+}
+
+// InProgram says that the task runs the program: its start is over.
+func (t *Task) InProgram() bool { return !t.exec }
 
 // Deliver makes the task get a signal when it goes on.
 func (t *Task) Deliver(sig unix.Signal) { t.inject = sig }
+
+// WriteMem writes memory of the task from addr on and returns how many bytes it
+// could write.
+func (t *Task) WriteMem(p []byte, addr uint64) int {
+	n, err := unix.ProcessVMWritev(int(t.TID), []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}},
+		[]unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}, 0)
+	if err != nil {
+		return 0
+	}
+	return n
+}
 
 // SetResult changes the result of a call that is being left.
 func (t *Task) SetResult(ret int64) error {

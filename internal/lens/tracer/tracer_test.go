@@ -60,6 +60,8 @@ func (n *notes) Superseded(_, _ *Task, _ int32)         {}
 func (n *notes) Exiting(*Task)                          {}
 func (n *notes) Exited(_ *Task, status unix.WaitStatus) { n.ends = append(n.ends, status) }
 func (n *notes) Detached(*Task)                         { n.detached++ }
+func (n *notes) Waited(int32, unix.WaitStatus)          {}
+func (n *notes) Unknown(int32, unix.WaitStatus)         {}
 
 func newNotes() *notes { return &notes{calls: map[string]int{}} }
 

@@ -1,0 +1,34 @@
+package strace
+
+import (
+	"fmt"
+	"strings"
+)
+
+// hexdump prints 16 bytes a line, in hex and as text.
+func hexdump(b, data []byte) []byte {
+	width := max(5, len(fmt.Sprintf("%x", max(len(data)-1, 0))))
+	for at := 0; at < len(data); at += 16 {
+		row := data[at:min(at+16, len(data))]
+		b = fmt.Appendf(b, " | %0*x  ", width, at)
+		for i := range 16 {
+			if i < len(row) {
+				b = fmt.Appendf(b, "%02x ", row[i])
+			} else {
+				b = append(b, "   "...)
+			}
+			if i%8 == 7 {
+				b = append(b, ' ')
+			}
+		}
+		for _, c := range row {
+			if c < ' ' || c >= 0x7f {
+				c = '.'
+			}
+			b = append(b, c)
+		}
+		b = append(b, strings.Repeat(" ", 16-len(row))...)
+		b = append(b, " |\n"...)
+	}
+	return b
+}
