@@ -44,7 +44,7 @@ func ParseRecorded(args []string) (*Config, error) {
 		asked  bool
 		option string
 	}{
-		{len(c.Command) > 1, "a command"}, {len(c.Env) > 0, "-E"}, {c.User != "", "-u"},
+		{len(c.Command) > 1, "a command"}, {len(c.Attach) > 0, "-p"}, {len(c.Env) > 0, "-E"}, {c.User != "", "-u"},
 		{len(c.Paths) > 0, "-P"}, {len(c.Injections) > 0, "-e inject="}, {!c.PIDs.empty(), "-Y"}, {c.Pointer, "-i"},
 		{c.Daemonize > 0, "-D"}, {c.DetachExec, "-b"},
 		{c.Stacks != noStacks, "-k"}, {!c.Labels.empty(), "--secontext"}, {c.Seccomp, "--seccomp-bpf"}, {c.Debug, "-d"}, {c.Output != "", "-o"}, {c.Help, "-h"}, {c.Info, "-V"},
