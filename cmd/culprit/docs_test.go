@@ -46,6 +46,13 @@ var commands = map[string]shown{
 	"culprit follow --keylog keys.txt capture.pcap 0":                 {run: capture + `culprit follow --keylog keys.txt capture.pcap`, want: `TLS 1.3`},
 	"culprit follow --as http --direction server --keylog keys.txt capture.pcap 0": {
 		run: `culprit follow --as http --direction server "$ROOT/internal/wire/testdata/http1-expect-100-continue.pcap" 0`, want: `HTTP/1.1 413`},
+	"culprit show CASE FILTER": {as: "is culprit show CASE [FILTER]"},
+	"culprit show demo.pcapng 'syscall.error == EPIPE || http.response.code >= 400'":                              {want: `(?s)EPIPE.*413`},
+	`culprit show demo.pcapng 'syscall == openat && syscall.path contains "/etc/" && !syscall.error'`:             {want: `openat\(.*"/etc/`},
+	`culprit show demo.pcapng 'py.exception.base matches "OSError$" && py.swallowed'`:                             {},
+	"culprit show demo.pcapng --summary 'syscall.class == %network && syscall.duration > 1ms'":                    {want: `% time`},
+	"culprit show demo.pcapng -T fields -E header=y -e frame.time_relative -e http.request.full_uri http.request": {want: `https://localhost:\d+/api/asciicasts`},
+	"culprit show --fields http.":                            {want: `http\.response\.code`},
 	"culprit strace [OPTIONS] CMD...":                        {run: `culprit strace -e trace=openat cat /dev/null`, want: `openat\(AT_FDCWD, "/dev/null", O_RDONLY\) = 3`},
 	"culprit debug events --thin CASE":                       {run: `culprit debug events --thin demo.pcapng | head -1`, want: `"kind":"header"`},
 	"culprit COMMAND --help":                                 {run: `for c in run explain show follow demo doctor; do culprit $c --help || exit; done`, want: `Exit status`},

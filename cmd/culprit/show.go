@@ -236,7 +236,7 @@ func (o *showOptions) replay(w *bufio.Writer, cf *casefile.Case, keep func(*rows
 			events = append(events, e)
 		}
 	}
-	t, err := timeline.Build(func(yield func(event.Event, error) bool) {
+	t, err := timeline.Options{Whole: true}.Build(func(yield func(event.Event, error) bool) {
 		for i := range events {
 			if !yield(events[i], nil) {
 				return

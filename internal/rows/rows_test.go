@@ -1,69 +1,17 @@
 package rows
 
 import (
-	"compress/gzip"
 	"fmt"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"culprit/internal/casefile"
-	"culprit/internal/event"
 	"culprit/internal/filter"
-	"culprit/internal/timeline"
+	"culprit/internal/testkit/recorded"
 )
-
-var read = map[string][]event.Event{}
-
-// recorded reads the cases that explain is tested with, each once.
-func recorded(t testing.TB, pattern string) iter.Seq2[string, []event.Event] {
-	paths, err := filepath.Glob("../explain/testdata/cases/" + pattern + ".events.gz")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no recorded case %s: %v", pattern, err)
-	}
-	return func(yield func(string, []event.Event) bool) {
-		for _, path := range paths {
-			if read[path] == nil {
-				read[path] = load(t, path)
-			}
-			if !yield(strings.TrimSuffix(filepath.Base(path), ".events.gz"), read[path]) {
-				return
-			}
-		}
-	}
-}
-
-func load(t testing.TB, path string) []event.Event {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	events, err := casefile.ReadText(z)
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-	return events
-}
-
-func each(events []event.Event) iter.Seq2[event.Event, error] {
-	return func(yield func(event.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
 
 func compile(t testing.TB, text string) *filter.Program[Row] {
 	t.Helper()
@@ -72,15 +20,6 @@ func compile(t testing.TB, text string) *filter.Program[Row] {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func build(t testing.TB, events []event.Event) *timeline.Timeline {
-	t.Helper()
-	tl, err := timeline.Build(each(events))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tl
 }
 
 // passing lists the rows that a filter lets through.
@@ -102,9 +41,9 @@ func TestStream(t *testing.T) {
 		if !Streams(p) {
 			t.Fatalf("%s does not stream", f)
 		}
-		for name, events := range recorded(t, "*") {
-			want := passing(All(build(t, events)), p)
-			got := passing(Stream(each(events), p), p)
+		for name, events := range recorded.Cases(t, "*") {
+			want := passing(All(recorded.Timeline(t, events)), p)
+			got := passing(Stream(recorded.Each(events), p), p)
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("%s, %s (-timeline +stream):\n%.2000s", name, f, d)
 			}
@@ -153,8 +92,8 @@ func TestFields(t *testing.T) {
 	for _, f := range packetFields {
 		used[f.Name] = true // TestCapture
 	}
-	for name, events := range recorded(t, "*") {
-		for r := range All(build(t, events)) {
+	for name, events := range recorded.Cases(t, "*") {
+		for r := range All(recorded.Timeline(t, events)) {
 			for i := range Fields.Fields() {
 				f := &Fields.Fields()[i]
 				if used["syscall"] && strings.HasPrefix(f.Name, "syscall.arg.") && name[0] > 'b' {

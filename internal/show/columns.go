@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"culprit/internal/filter"
@@ -129,33 +130,33 @@ func appendCell(b []byte, v *filter.Value, t filter.Type) []byte {
 	if t == filter.Protocol {
 		return append(b, '1')
 	}
-	start := len(b)
-	b = v.Append(b, t)
-	if t != filter.String {
-		return b
+	if t == filter.String {
+		return appendClean(b, v.S)
 	}
-	for i := start; i < len(b); i++ {
-		if b[i] < ' ' || b[i] == 0x7f {
-			return escape(append([]byte(nil), b[start:]...), b[:start])
-		}
-	}
-	return b
+	return v.Append(b, t)
 }
 
-func escape(text, to []byte) []byte {
-	for _, c := range text {
+// appendClean appends text that came from a program or the network, so that it
+// keeps to its line and plays no tricks on a terminal: control characters and
+// what is no UTF-8 are escaped.
+func appendClean(b []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
-		case c == '\n':
-			to = append(to, '\\', 'n')
-		case c == '\r':
-			to = append(to, '\\', 'r')
-		case c == '\t':
-			to = append(to, '\\', 't')
-		case c < ' ' || c == 0x7f:
-			to = fmt.Appendf(to, "\\x%02x", c)
+		case r == '\n':
+			b = append(b, '\\', 'n')
+		case r == '\r':
+			b = append(b, '\\', 'r')
+		case r == '\t':
+			b = append(b, '\\', 't')
+		case r == utf8.RuneError && n == 1, unicode.IsControl(r):
+			for _, c := range []byte(s[i : i+n]) {
+				b = fmt.Appendf(b, "\\x%02x", c)
+			}
 		default:
-			to = append(to, c)
+			b = append(b, s[i:i+n]...)
 		}
+		i += n
 	}
-	return to
+	return b
 }

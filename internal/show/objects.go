@@ -64,7 +64,7 @@ func objectName(request, m *http.Message, typ string) string {
 		name = "index"
 	}
 	if !m.Answer {
-		name = harmless(m.Method) + "-" + name
+		name = harmless(m.Method + "-" + name)
 	}
 	if path.Ext(name) == "" {
 		name += extensions[typ]

@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"culprit/internal/rows"
+	"culprit/internal/timeline"
 )
 
 // Rows are rows one after the other, each valid until the next.
@@ -23,21 +24,31 @@ type TextOptions struct {
 
 // Text writes a line for each row: time, lens, thread, what happened.
 func Text(w *bufio.Writer, list Rows, o TextOptions) error {
-	var b []byte
+	var b, text []byte
 	for r := range list {
 		b = fmt.Appendf(b[:0], "%10.6f %-6s %6d ", r.Seconds(), r.Kind.Lens(), r.TID)
-		b = append(r.Append(b, o.TextOptions), '\n')
+		if r.Call != nil { // clean already
+			b = append(r.Append(b, o.TextOptions), '\n')
+		} else {
+			text = r.Append(text[:0], o.TextOptions)
+			b = append(appendClean(b, string(text)), '\n')
+		}
 		if o.Frames && r.Exception != nil {
-			for _, f := range r.Exception.Stack {
-				b = fmt.Appendf(b, "%24s %s:%d in %s\n", "", f.File, f.Line, f.Func)
-				for _, l := range f.Locals {
-					b = fmt.Appendf(b, "%28s %s = %s\n", "", l.Name, l.Text)
-				}
-			}
+			b = appendFrames(b, r.Exception)
 		}
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func appendFrames(b []byte, e *timeline.Exception) []byte {
+	for _, f := range e.Stack {
+		b = fmt.Appendf(b, "%24s %s:%d in %s\n", "", appendClean(nil, f.File), f.Line, appendClean(nil, f.Func))
+		for _, l := range f.Locals {
+			b = fmt.Appendf(b, "%28s %s = %s\n", "", appendClean(nil, l.Name), appendClean(nil, l.Text))
+		}
+	}
+	return b
 }

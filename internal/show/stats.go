@@ -119,12 +119,9 @@ func (c counter) write(w *bufio.Writer, title string) {
 	}
 	fmt.Fprintf(w, "%-60s %8d\n", title, total)
 	for _, k := range slices.SortedFunc(maps.Keys(c), func(a, b string) int { return cmp.Or(cmp.Compare(c[b], c[a]), strings.Compare(a, b)) }) {
-		fmt.Fprintf(w, "  %-58s %8d  %5.1f%%\n", clean(k), c[k], float64(c[k])*100/float64(total))
+		fmt.Fprintf(w, "  %-58s %8d  %5.1f%%\n", appendClean(nil, k), c[k], float64(c[k])*100/float64(total))
 	}
 }
-
-// clean keeps what came over the network to its line.
-func clean(s string) string { return string(escape([]byte(s), nil)) }
 
 // times writes how long answers took.
 func times(w *bufio.Writer, title string, h *histogram, sum, most int64) {
