@@ -182,8 +182,8 @@ func TestSiginfo(t *testing.T) {
 	}{
 		{b, "{si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0xdead}"},
 		{[]byte{13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 57, 48, 0, 0, 232, 3}, "{si_signo=SIGPIPE, si_code=SI_USER, si_pid=12345, si_uid=1000}"},
-		{[]byte{11, 0, 0, 0, 0, 0, 0, 0, 0x80}, "{si_signo=SIGSEGV, si_code=SI_KERNEL}"},
-		{nil, "{si_signo=0, si_code=SI_USER, si_pid=0, si_uid=0}"},
+		{[]byte{11, 0, 0, 0, 0, 0, 0, 0, 0x80}, "{si_signo=SIGSEGV, si_code=SI_KERNEL, si_addr=NULL}"},
+		{nil, "{}"},
 	} {
 		if got := DecodeSiginfo(tt.b).String(); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)

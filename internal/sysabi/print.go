@@ -87,7 +87,7 @@ func (p *printer) result(d *Decoded) {
 		n := len(p.b)
 		p.str(" (")
 		d.Call.after(p)
-		if len(p.b) == n+2 {
+		if len(p.b) == n+2 && !p.empty {
 			p.b = p.b[:n]
 		} else {
 			p.str(")")
@@ -127,8 +127,9 @@ type printer struct {
 	nl         netlinkState
 	nlBuffers  bool // vectors have messages of netlink
 	nlProtocol int
-	nlDepth    int // of what lies in messages that lie in messages
-	fetches    int // of memory that memory points to, see fetch
+	nlDepth    int  // of what lies in messages that lie in messages
+	empty      bool // a remark is printed although it has no text
+	fetches    int  // of memory that memory points to, see fetch
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }
@@ -311,7 +312,7 @@ func (p *printer) value(v *Value) {
 		}
 		p.sigset(v.Data)
 	case KindFDSet:
-		if !v.Captured {
+		if !v.Captured || v.Truncated {
 			p.ptr(v.Uint)
 			return
 		}

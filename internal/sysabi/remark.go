@@ -47,30 +47,34 @@ func selectRemark(p *printer) {
 		p.str("Timeout")
 		return
 	}
-	n := int(int32(p.s.Args[0]))
-	for i, name := range [...]string{"in ", "out ", "exc "} {
+	p.empty = true
+	n, ready := int(int32(p.s.Args[0])), p.s.Ret
+	for i, name := range [...]string{"in ", "out ", "except "} {
 		arg := &p.c.Args[i+1]
 		size := memorySize(arg, p.c.ptr, &p.s.Args, p.s.Ret)
 		q := p.m.exactly(p.s.Args[i+1], size, event.Leave)
-		if p.s.Args[i+1] == 0 || !anyBit(q, n) {
+		set := inSet(q, n)
+		if p.s.Args[i+1] == 0 || set == 0 || ready <= 0 {
 			continue
 		}
 		if len(p.b) > start {
 			p.str(", ")
 		}
+		ready -= set
 		p.str(name)
 		p.fdSet(q, n)
 	}
 	p.leftTime(p.s.Args[4], p.timeLayout(4))
 }
 
-func anyBit(b []byte, n int) bool {
+// inSet counts the descriptors below n in a set.
+func inSet(b []byte, n int) (set int64) {
 	for i := 0; i < n && i/8 < len(b); i++ {
 		if b[i/8]&(1<<(i%8)) != 0 {
-			return true
+			set++
 		}
 	}
-	return false
+	return set
 }
 
 // timeLayout returns the layout of argument i, which holds a timeout.
