@@ -52,8 +52,8 @@ var callsFile = []Call{
 	def("statmount", Other, selfSized("req", statmountReq, 24), statmountBuf, size("bufsize"), flags("flags", setStatmountFlags)),
 	def("listmount", Other, selfSized("req", listmountReq, 24), idsOut("mnt_ids", 2), size("nr_mnt_ids"), flags("flags", setListmountFlags)),
 	def("listns", Other, selfSized("req", listnsReq, 32), idsOut("ns_ids", 2), size("nr_ns_ids"), unhex("flags")),
-	def("quotactl", File, hex("cmd"), path("special"), idArg("id"), ptr("addr")),
-	def("quotactl_fd", Desc, fd, hex("cmd"), idArg("id"), ptr("addr")),
+	def("quotactl", File, quotaOthers[0], quotaOthers[1], quotaOthers[2], quotaOthers[3]).varies(quotactlArgs),
+	def("quotactl_fd", Desc, quotaOtherFD[0], quotaOtherFD[1], quotaOtherFD[2], quotaOtherFD[3]).varies(quotactlFDArgs),
 
 	def("inotify_init", Desc).retFD(),
 	def("inotify_init1", Desc, flags("flags", setInotifyInit)).retFD(),
