@@ -248,29 +248,6 @@ func kcmpArgs(r *[6]uint64) []Arg {
 }
 
 var (
-	ptraceHead = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), ptr("data")}
-	ptraceOpt  = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), flags("data", setPtraceOptions).wide()}
-	ptraceSig  = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), sig("data")}
-	ptraceInfo = []Arg{enum("op", setPtrace).wide(), pidArg("pid", TGID), ptr("addr"), structOut("data", layoutSiginfo)}
-)
-
-func ptraceArgs(r *[6]uint64) []Arg {
-	switch uint32(r[0]) {
-	case 0: // PTRACE_TRACEME
-		return ptraceHead[:1]
-	case 7, 9, 17, 24: // PTRACE_CONT, SINGLESTEP, DETACH, SYSCALL
-		return ptraceSig
-	case 8, 16, 0x4208: // PTRACE_KILL, ATTACH, LISTEN
-		return ptraceHead[:2]
-	case 0x4200, 0x4206: // PTRACE_SETOPTIONS, PTRACE_SEIZE
-		return ptraceOpt
-	case 0x4202: // PTRACE_GETSIGINFO
-		return ptraceInfo
-	}
-	return ptraceHead
-}
-
-var (
 	seccompStrict = []Arg{enum("op", setSeccompOps), unhex("flags"), ptr("args")}
 	seccompFilter = []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), seccompProgram("args")}
 	seccompAction = []Arg{enum("op", setSeccompOps), unhex("flags"), structIn("args", layoutAction)}

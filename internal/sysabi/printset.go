@@ -39,7 +39,7 @@ func (p *printer) sigset(b []byte) {
 		if len(name) > 3 && name[:3] == "SIG" {
 			name = name[3:]
 		}
-		p.str(name)
+		p.constant(name, func() { p.int(int64(s)) })
 	}
 	p.str("]")
 }

@@ -24,17 +24,14 @@ type Siginfo struct {
 	FD           int32  // SIGIO
 	Timer        int32  // SI_TIMER: the timer
 	Overrun      int32
-	PerfData     uint64 // TRAP_PERF
-	PerfType     uint32
-	PerfFlags    uint32
 }
 
 // Codes that say how a signal is to be read.
 const (
-	siUser, siTimer, siSigio, siTkill  = 0, -2, -5, -6
-	siNoinfo                           = 32767
-	segvBndErr, segvPkuErr             = 3, 4
-	busMceErrAR, busMceErrAO, trapPerf = 4, 5, 6
+	siUser, siTimer, siSigio, siTkill = 0, -2, -5, -6
+	siNoinfo                          = 32767
+	segvBndErr, segvPkuErr            = 3, 4
+	busMceErrAR, busMceErrAO          = 4, 5
 )
 
 // DecodeSiginfo reads the 64 bit layout; missing bytes read as zero.
@@ -65,7 +62,6 @@ func DecodeSiginfo(b []byte) Siginfo {
 	case s.Signo == sigILL || s.Signo == sigTRAP || s.Signo == sigBUS || s.Signo == sigFPE || s.Signo == sigSEGV:
 		s.Addr, s.AddrLSB = le.Uint64(p[16:]), le.Uint16(p[24:])
 		s.Lower, s.Upper, s.Pkey = le.Uint64(p[32:]), le.Uint64(p[40:]), le.Uint32(p[32:])
-		s.PerfData, s.PerfType, s.PerfFlags = le.Uint64(p[24:]), le.Uint32(p[32:]), le.Uint32(p[36:])
 	default:
 		source()
 	}
@@ -200,7 +196,7 @@ func (p *printer) siginfoRest(s Siginfo) {
 	case s.Signo == sigSYS:
 		addr("si_call_addr", s.Addr)
 		p.field("si_syscall")
-		p.syscallName(s.NR, s.Arch)
+		p.syscallName(uint64(s.NR), s.Arch)
 		p.field("si_arch")
 		p.enum(setAuditArch, uint64(s.Arch))
 	case s.Signo == sigIO:
@@ -219,13 +215,6 @@ func (p *printer) siginfoRest(s Siginfo) {
 		case s.Signo == sigSEGV && s.Code == segvPkuErr:
 			p.field("si_pkey")
 			p.uint(uint64(s.Pkey))
-		case s.Signo == sigTRAP && s.Code == trapPerf:
-			p.field("si_perf_data")
-			p.hex(s.PerfData)
-			p.field("si_perf_type")
-			p.enum(setPerfType, uint64(s.PerfType))
-			p.field("si_perf_flags")
-			p.flags(setTrapPerfFlags, uint64(s.PerfFlags))
 		}
 	default:
 		if s.PID != 0 || s.UID != 0 {
@@ -237,17 +226,11 @@ func (p *printer) siginfoRest(s Siginfo) {
 	}
 }
 
-var setTrapPerfFlags = &Set{"TRAP_PERF_FLAG_???", []Name{{1, "TRAP_PERF_FLAG_ASYNC"}}}
-
 // Architectures as audit(8) numbers them (linux/audit.h).
 const auditX8664, auditI386, auditAArch64 = 0xc000003e, 0x40000003, 0xc00000b7
 
-var setAuditArch = &Set{"AUDIT_ARCH_???", []Name{
-	{auditX8664, "AUDIT_ARCH_X86_64"}, {auditI386, "AUDIT_ARCH_I386"}, {auditAArch64, "AUDIT_ARCH_AARCH64"},
-}}
-
 // syscallName prints __NR_read for 0 of x86-64.
-func (p *printer) syscallName(nr, arch uint32) {
+func (p *printer) syscallName(nr uint64, arch uint32) {
 	var names []string
 	switch arch {
 	case auditX8664:
@@ -257,9 +240,9 @@ func (p *printer) syscallName(nr, arch uint32) {
 	case auditAArch64:
 		names = numbersAArch64[:]
 	}
-	if uint64(nr) < uint64(len(names)) && names[nr] != "" {
-		p.constant("__NR_"+names[nr], func() { p.uint(uint64(nr)) })
+	if nr < uint64(len(names)) && names[nr] != "" {
+		p.constant("__NR_"+names[nr], func() { p.uint(nr) })
 	} else {
-		p.uint(uint64(nr))
+		p.uint(nr)
 	}
 }
