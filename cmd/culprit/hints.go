@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/casefile"
 	"culprit/internal/lens"
+	"culprit/internal/record"
 )
 
 // hints proposes what to do about an error. All advice to people about
@@ -14,7 +15,12 @@ import (
 func hints(err error) []string {
 	var out []string
 	var unavailable *lens.Unavailable
+	var attach *record.AttachError
 	switch {
+	case errors.As(err, &attach):
+		if attach.Remedy != "" {
+			out = append(out, attach.Remedy)
+		}
 	case errors.As(err, &unavailable):
 		if unavailable.Remedy != "" {
 			out = append(out, unavailable.Remedy)

@@ -100,7 +100,7 @@ traffic), joins what it saw, and explains why the program failed.
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{2, err} })
-	c.AddCommand(runCommand(), explainCommand(), showCommand(), followCommand(), demoCommand(), doctorCommand(), debugCommand(), straceCommand())
+	c.AddCommand(runCommand(), attachCommand(), explainCommand(), showCommand(), followCommand(), demoCommand(), doctorCommand(), debugCommand(), straceCommand())
 	return c
 }
 

@@ -69,11 +69,8 @@ var errRecorderDied = errors.New("the recorder ended early")
 // run records and explains one command. extra are NAME=VALUE additions to its
 // environment.
 func run(command, extra []string, f runFlags) error {
-	if !slices.Contains(record.Backends, f.backend) {
-		return usagef("--backend %q: it is one of %s", f.backend, strings.Join(record.Backends, ", "))
-	}
-	if f.maxStream < 0 || f.snaplen < 0 || f.buffer < 0 || f.timeout < 0 {
-		return usagef("--max-stream, --snaplen, --buffer and --timeout can't be negative")
+	if err := f.check(); err != nil {
+		return err
 	}
 	var reportFile io.WriteCloser
 	if f.report != "" {
@@ -115,6 +112,17 @@ func run(command, extra []string, f runFlags) error {
 	}
 	if code := statusCode(res); code != 0 {
 		return &exitError{code: code}
+	}
+	return nil
+}
+
+// check refuses values that no recorder takes.
+func (f runFlags) check() error {
+	if !slices.Contains(record.Backends, f.backend) {
+		return usagef("--backend %q: it is one of %s", f.backend, strings.Join(record.Backends, ", "))
+	}
+	if f.maxStream < 0 || f.snaplen < 0 || f.buffer < 0 || f.timeout < 0 {
+		return usagef("--max-stream, --snaplen, --buffer and --timeout can't be negative")
 	}
 	return nil
 }

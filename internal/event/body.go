@@ -151,12 +151,17 @@ type Note struct {
 	Text string
 }
 
-// Wait is what a thread was doing when the recorder had to end the run.
+// Wait is what a thread was doing when the recorder looked: at the end of a run
+// that it ended, when the program was interrupted, or at a running program.
 type Wait struct {
 	State   string // letter of /proc/PID/status: "S", "R", "D", ...
 	Wchan   string // /proc/PID/wchan
 	Syscall string // /proc/PID/syscall
 	Stack   []byte // /proc/PID/stack, as root
+	Look    uint32 // which look it belongs to: the highest number is the newest
+	Comm    string // /proc/PID/task/TID/comm
+	Asleep  int64  // ns since the thread last ran, 0: not known
+	CPU     int64  // ns that the thread has run so far
 }
 
 // Spawn is how the start of the command went: the paths tried in order, and the
@@ -168,8 +173,9 @@ type Spawn struct {
 
 // End closes a recording. A case without one was cut off.
 type End struct {
-	Status  uint32 // wait status of the command
-	Timeout bool   // ended by --timeout
+	Status   uint32 // wait status of the command
+	Timeout  bool   // ended by --timeout
+	Detached bool   // the program runs on: it was attached to and let go
 }
 
 // Kind methods: one a body.

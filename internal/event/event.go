@@ -55,6 +55,7 @@ const (
 	KindAwaits  Kind = 19
 	KindStack   Kind = 20
 	KindOwner   Kind = 21
+	KindAttach  Kind = 22
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -84,6 +85,7 @@ var Kinds = []struct {
 	{KindAwaits, "awaits", func() Body { return new(Awaits) }},
 	{KindStack, "stack", func() Body { return new(Stack) }},
 	{KindOwner, "owner", func() Body { return new(Owner) }},
+	{KindAttach, "attach", func() Body { return new(Attach) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".

@@ -177,12 +177,16 @@ func (n *Note) decode(c *cursor) { n.Lens, n.Code, n.Text = c.string(), c.string
 
 func (w *Wait) append(b []byte) []byte {
 	b = appendString(appendString(appendString(b, w.State), w.Wchan), w.Syscall)
-	return appendBytes(b, w.Stack)
+	b = appendBytes(b, w.Stack)
+	b = appendString(binary.AppendUvarint(b, uint64(w.Look)), w.Comm)
+	return binary.AppendVarint(binary.AppendVarint(b, w.Asleep), w.CPU)
 }
 
 func (w *Wait) decode(c *cursor) {
 	w.State, w.Wchan, w.Syscall = c.string(), c.string(), c.string()
 	w.Stack = c.bytes()
+	w.Look, w.Comm = uint32(c.uint()), c.string()
+	w.Asleep, w.CPU = c.int(), c.int()
 }
 
 func (s *Spawn) append(b []byte) []byte {
@@ -191,6 +195,8 @@ func (s *Spawn) append(b []byte) []byte {
 func (s *Spawn) decode(c *cursor) { s.Errno, s.Tried = uint32(c.uint()), c.strings() }
 
 func (e *End) append(b []byte) []byte {
-	return appendBool(binary.AppendUvarint(b, uint64(e.Status)), e.Timeout)
+	return appendBool(appendBool(binary.AppendUvarint(b, uint64(e.Status)), e.Timeout), e.Detached)
 }
-func (e *End) decode(c *cursor) { e.Status, e.Timeout = uint32(c.uint()), c.bool() }
+func (e *End) decode(c *cursor) {
+	e.Status, e.Timeout, e.Detached = uint32(c.uint()), c.bool(), c.bool()
+}

@@ -9,7 +9,8 @@ import "encoding/binary"
 // got.
 type Holder struct {
 	// What is "address" (listens there), "lock", "lock-file" (is named in it),
-	// "pipe" (has the other end open), "signal" (sent it).
+	// "pipe" (has the other end open), "peer" (of a socket), "child" (of the
+	// process), "signal" (sent it).
 	What    string
 	Name    string // address, absolute path, "pipe:[N]", signal
 	Process int32  // its pid, 0 when nobody was found or may be seen
@@ -59,11 +60,22 @@ type Frame struct {
 	Line uint32
 }
 
+// Attach says that the envelope's process was there before the recording: one
+// that was attached to, or one that descends from such a process and was looked
+// at only. A process may have several; what is zero in one is not known to it.
+type Attach struct {
+	Parent  int32  // the process whose child it is
+	Started int64  // CLOCK_MONOTONIC ns of its start (starttime of /proc/PID/stat)
+	Threads uint32 // that were attached to
+	Pause   int64  // ns for which the thread that stood still longest did so
+}
+
 // Kind methods.
 func (*Holder) Kind() Kind { return KindHolder }
 func (*Limit) Kind() Kind  { return KindLimit }
 func (*Awaits) Kind() Kind { return KindAwaits }
 func (*Stack) Kind() Kind  { return KindStack }
+func (*Attach) Kind() Kind { return KindAttach }
 
 func (h *Holder) append(b []byte) []byte {
 	b = appendString(appendString(b, h.What), h.Name)
@@ -153,4 +165,14 @@ func (o *Owner) append(b []byte) []byte {
 
 func (o *Owner) decode(c *cursor) {
 	o.Path, o.Manager, o.Package, o.Version = c.string(), c.string(), c.string(), c.string()
+}
+
+func (a *Attach) append(b []byte) []byte {
+	b = binary.AppendVarint(binary.AppendUvarint(b, uint64(uint32(a.Parent))), a.Started)
+	return binary.AppendVarint(binary.AppendUvarint(b, uint64(a.Threads)), a.Pause)
+}
+
+func (a *Attach) decode(c *cursor) {
+	a.Parent, a.Started = int32(c.uint()), c.int()
+	a.Threads, a.Pause = uint32(c.uint()), c.int()
 }

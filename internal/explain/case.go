@@ -31,8 +31,8 @@ const maxWords = 60
 func newCase(t *timeline.Timeline) *Case {
 	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}}
 	c.Words = t.Lines[max(0, len(t.Lines)-maxWords):]
-	if t.Root != nil {
-		c.shares(t.Root, 1)
+	for _, p := range c.roots() {
+		c.shares(p, 1)
 	}
 	for _, p := range t.Procs {
 		c.finals(p)
@@ -42,8 +42,11 @@ func newCase(t *timeline.Timeline) *Case {
 
 // succeeded reports whether the command ended with status 0 by itself.
 func (c *Case) succeeded() bool {
-	return c.T.End != nil && !c.T.End.Timeout && c.T.End.Status == 0
+	return c.T.End != nil && !c.T.End.Timeout && !c.T.End.Detached && c.T.End.Status == 0
 }
+
+// detached reports whether the recording is one of a program that goes on.
+func (c *Case) detached() bool { return c.T.End != nil && c.T.End.Detached }
 
 func failed(p *timeline.Process) bool { return p.Ended && p.Status != 0 }
 

@@ -14,40 +14,52 @@ import (
 
 var hang = Cause{
 	Names: []string{"deadlock", "waiting-on-lock", "waiting-on-child", "waiting-on-input", "waiting-on-peer"},
-	Doc:   "the time was over while the program waited for something that nobody gave it",
+	Doc:   "the program waited for something that nobody gave it when its time was over, somebody pressed Ctrl-C, or culprit looked at it",
 	Find: func(c *Case) []Finding {
-		if c.T.End == nil || !c.T.End.Timeout {
+		how := ""
+		switch {
+		case c.T.End != nil && c.T.End.Timeout:
+			how = "the time was over while %s waited"
+		case c.detached():
+			how = "%s was waiting when it was looked at"
+		case c.interrupted():
+			how = "%s was waiting when it was interrupted"
+		default:
 			return nil
 		}
-		b, ok := c.hung()
-		if !ok {
-			return nil
+		var out []Finding
+		for _, b := range c.hung() {
+			if f, w := c.hangFinding(b); w > 0 {
+				f.Links = []Link{{"end", fmt.Sprintf(how, b.proc.Name()), w}}
+				out = append(out, f)
+			}
 		}
-		f := Finding{Side: Local, Proc: b.proc}
-		w := 0.0
-		switch b.edge.kind {
-		case edgeCircle:
-			w = c.circle(&f, b)
-		case edgeThreads:
-			w = c.threadsStuck(&f, b.proc)
-		case edgeLock:
-			w = c.lockWait(&f, b.proc, b.edge.aw)
-		case edgeShared:
-			w = c.sharedWait(&f, b.proc, b.edge.aw)
-		case edgeFIFO, edgePipe, edgeTerminal:
-			w = c.inputWait(&f, b)
-		case edgePeer:
-			w = c.peerWait(&f, b.proc, b.edge)
-		case edgeChild:
-			w = c.childWait(&f, b.proc, b.edge)
-		}
-		if w == 0 {
-			return nil
-		}
-		c.trail(&f, b)
-		f.Links = []Link{{"end", "the time was over while " + b.proc.Name() + " waited", w}}
-		return []Finding{f}
+		return out
 	},
+}
+
+func (c *Case) hangFinding(b blocked) (f Finding, w float64) {
+	f = Finding{Side: Local, Proc: b.proc}
+	switch b.edge.kind {
+	case edgeCircle:
+		w = c.circle(&f, b)
+	case edgeThreads:
+		w = c.threadsStuck(&f, b.proc)
+	case edgeLock:
+		w = c.lockWait(&f, b.proc, b.edge.aw)
+	case edgeShared:
+		w = c.sharedWait(&f, b.proc, b.edge.aw)
+	case edgeFIFO, edgePipe, edgeTerminal:
+		w = c.inputWait(&f, b)
+	case edgePeer:
+		w = c.peerWait(&f, b.proc, b.edge)
+	case edgeChild:
+		w = c.childWait(&f, b.proc, b.edge)
+	}
+	if w > 0 {
+		c.trail(&f, b)
+	}
+	return f, w
 }
 
 // trail tells how the wait of the command came down to the process.
@@ -88,6 +100,9 @@ func (c *Case) waitEvidence(p *timeline.Process, a *timeline.Awaits) Evidence {
 }
 
 func span(d time.Duration) string {
+	if d >= 2*time.Minute {
+		return d.Round(time.Second).String()
+	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
@@ -303,7 +318,11 @@ func (c *Case) inputWait(f *Finding, b blocked) float64 {
 		f.Next = []string{"answer it, or start the program with an option that asks nothing, or with `</dev/null`"}
 		return wSaid
 	}
-	holder, facts := heldBy(p, "pipe", a.Link)
+	held := "pipe"
+	if a.Type == "socket" {
+		held = "peer"
+	}
+	holder, facts := heldBy(p, held, a.Link)
 	f.Facts = append(f.Facts, facts...)
 	give, get := "writes to it", "data"
 	if a.Write {
@@ -324,6 +343,8 @@ func (c *Case) inputWait(f *Finding, b blocked) float64 {
 	if a.Type == "fifo" {
 		what = "the FIFO " + a.Link
 		f.Facts = append(f.Facts, Fact{"type", "fifo (named pipe)"})
+	} else if a.Type == "socket" {
+		what = "the Unix socket " + a.Link
 	} else if a.FD == 0 {
 		what = "its standard input, a pipe"
 	}
@@ -351,6 +372,10 @@ func (c *Case) inputWait(f *Finding, b blocked) float64 {
 func (c *Case) peerWait(f *Finding, p *timeline.Process, e edge) float64 {
 	conn, a := e.conn, e.aw
 	f.Conn, f.Side, f.Cause = conn, Server, "waiting-on-peer"
+	if settledIn(p, conn) {
+		f.Evidence = append(f.Evidence, c.waitEvidence(p, a))
+		return c.peerSilent(f, p, e)
+	}
 	lastAt, lastDir := conn.Opened, dissect.Dir(0)
 	for _, s := range conn.Segments {
 		if !s.Unread && s.Time > lastAt {

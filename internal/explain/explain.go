@@ -133,8 +133,12 @@ func Explain(t *timeline.Timeline) Result {
 	if c.succeeded() {
 		return Result{Case: c, Verdict: okVerdict(c)}
 	}
+	causes := Causes
+	if c.detached() { // nothing has failed
+		causes = []Cause{hang}
+	}
 	var all []Finding
-	for _, cause := range Causes {
+	for _, cause := range causes {
 		for _, f := range cause.Find(c) {
 			c.surroundings(&f)
 			c.judge(&f)
@@ -146,6 +150,9 @@ func Explain(t *timeline.Timeline) Result {
 	})
 	all = merge(all)
 	if len(all) == 0 || all[0].weight < threshold {
+		if c.detached() {
+			return Result{Case: c, Verdict: runningVerdict(c, all), Findings: all}
+		}
 		return Result{Case: c, Verdict: unknownVerdict(c, all), Findings: all}
 	}
 	return Result{Case: c, Verdict: all[0], Findings: all[1:]}

@@ -8,8 +8,8 @@ import (
 	"culprit/internal/timeline"
 )
 
-// A run that --timeout ended is explained by what its processes waited for at
-// that moment. A parent that waits for a child, or a program that reads what
+// A run that --timeout or Ctrl-C ended, and a process that was attached to, is
+// explained by what its processes waited for at that moment. A parent that waits for a child, or a program that reads what
 // another one of the run writes, is passed over: the reason lies with whoever
 // they wait for, and so on up to a process that waits for something outside of
 // the run, or to one that was met before: a circle.
@@ -31,7 +31,7 @@ const (
 	edgeNone     edgeKind = iota
 	edgeIdle              // a server that waits for clients
 	edgeSleep             // a time, not a thing
-	edgeBusy              // computes
+	edgeBusy              // computes, or did something a moment ago
 	edgeChild             // wait4
 	edgeTerminal          // somebody who types
 	edgePipe              // the other end of a pipe
@@ -53,6 +53,7 @@ type blocked struct {
 
 type hangs struct {
 	c     *Case
+	at    event.Time // of the look at the processes
 	alive map[int32]*timeline.Process
 	steps int
 }
@@ -60,22 +61,71 @@ type hangs struct {
 // maxSteps bounds a walk through processes that wait for each other.
 const maxSteps = 20_000
 
-// hung walks from the root to the reason of the hang.
-func (c *Case) hung() (blocked, bool) {
+// minStuck is how long a thread of a program that nobody complained about must
+// have stood in a wait before that counts.
+const minStuck = time.Second
+
+// interrupted reports whether the command ended because somebody pressed Ctrl-C:
+// its threads were looked at then, and it did not go on for long.
+func (c *Case) interrupted() bool {
+	p := c.T.Root
+	if p == nil || !failed(p) {
+		return false
+	}
+	for _, o := range c.T.Procs {
+		if len(o.Waits) > 0 && o.Waits[0].Look > 0 && p.EndTime-o.Waits[0].Time < event.Time(wentOnAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// wentOnAfter is how long a program may take to end when it is interrupted.
+const wentOnAfter = 10 * time.Second
+
+// hung walks from the processes that ought to go on to the reasons why they
+// don't.
+func (c *Case) hung() []blocked {
 	h := &hangs{c: c, alive: map[int32]*timeline.Process{}}
 	for _, p := range c.T.Procs {
-		if !p.Ended {
+		if len(p.Waits) > 0 {
+			h.at = max(h.at, p.Waits[0].Time)
+		}
+	}
+	for _, p := range c.T.Procs {
+		if h.lives(p) {
 			h.alive[p.PID] = p
 		}
 	}
-	root := c.T.Root
-	if root == nil {
-		return blocked{}, false
+	var out []blocked
+	for _, root := range c.roots() {
+		if !h.lives(root) { // what it left behind keeps the run from ending
+			continue
+		}
+		if b, ok := h.walk(root, nil, nil); ok {
+			out = append(out, b)
+		}
 	}
-	if root.Ended { // what it left behind keeps the run from ending
-		return blocked{}, false
+	return out
+}
+
+// roots are the command, or the processes that were attached to.
+func (c *Case) roots() []*timeline.Process {
+	if c.T.Root == nil {
+		return nil
 	}
-	return h.walk(root, nil, nil)
+	roots := []*timeline.Process{c.T.Root}
+	for _, p := range c.T.Attached() {
+		if p.Parent == nil && p != c.T.Root {
+			roots = append(roots, p)
+		}
+	}
+	return roots
+}
+
+// lives reports whether a process was there when they were looked at.
+func (h *hangs) lives(p *timeline.Process) bool {
+	return !p.Ended || h.c.interrupted() && p.Start < h.at && p.EndTime > h.at
 }
 
 func (h *hangs) walk(p *timeline.Process, trail []*timeline.Process, by []edge) (blocked, bool) {
@@ -138,11 +188,7 @@ func (h *hangs) edges(p *timeline.Process) []edge {
 	futex, endless := 0, 0
 	for _, w := range p.Waits {
 		list := threads[w.TID]
-		if len(list) == 0 {
-			kind := edgeNone
-			if w.State == "R" {
-				kind = edgeBusy
-			}
+		if kind, told := h.moves(&w, list); told {
 			out = append(out, edge{kind: kind})
 			continue
 		}
@@ -171,9 +217,34 @@ func (h *hangs) edges(p *timeline.Process) []edge {
 	}
 	if slices.ContainsFunc(out, func(e edge) bool { return e.kind == edgeIdle }) {
 		// A server's connections to its clients are idle as well.
-		out = slices.DeleteFunc(out, func(e edge) bool { return e.kind == edgePeer && e.conn != nil && e.conn.Accepted })
+		out = slices.DeleteFunc(out, func(e edge) bool { return e.kind == edgePeer && e.conn != nil && accepted(p, e.conn) })
 	}
 	return out
+}
+
+// accepted reports whether the process is the server of a connection. Of one
+// that was made before the recording the ports tell: the client's is out of the
+// range that the kernel chooses from (ip_local_port_range).
+func accepted(p *timeline.Process, conn *timeline.Conn) bool {
+	const ephemeral = 32768
+	return conn.Accepted || p.Attach != nil && conn.Connect == nil && conn.Local.Port() < ephemeral && conn.Remote.Port() >= ephemeral
+}
+
+// moves judges a thread that is in no wait that could be a reason. Of a program
+// that nobody complained about that is also one that has been in its wait for a
+// moment only.
+func (h *hangs) moves(w *timeline.Wait, list []*timeline.Awaits) (kind edgeKind, told bool) {
+	switch {
+	case len(list) == 0 && w.State == "R":
+		return edgeBusy, true
+	case len(list) == 0:
+		return edgeNone, true
+	case !h.c.detached() || time.Duration(w.Time-w.Since) >= minStuck:
+		return edgeNone, false
+	case sleeps(list[0].Call) || list[0].Limit >= 0:
+		return edgeSleep, true
+	}
+	return edgeBusy, true
 }
 
 // threads judges the threads that wait for a lock in the process's own memory.
@@ -224,9 +295,17 @@ func (h *hangs) wakeup(p *timeline.Process, a *timeline.Awaits) bool {
 		})
 		return !others
 	case "socket":
-		return a.Desc != nil && a.Desc.Peer != nil || a.Desc != nil && a.Desc.Conn == nil
+		return a.Desc != nil && a.Desc.Peer != nil || a.Desc != nil && a.Desc.Conn == nil && !h.peerElsewhere(p, a.Link)
 	}
 	return false
+}
+
+// peerElsewhere reports whether another process has the other end of a Unix
+// socket that has no name.
+func (h *hangs) peerElsewhere(p *timeline.Process, link string) bool {
+	return slices.ContainsFunc(p.Holders, func(o timeline.Holder) bool {
+		return o.What == "peer" && o.Name == link && o.Process != p.PID
+	})
 }
 
 func (h *hangs) edge(p *timeline.Process, a *timeline.Awaits) edge {
@@ -235,7 +314,7 @@ func (h *hangs) edge(p *timeline.Process, a *timeline.Awaits) edge {
 	case "child":
 		e.kind, e.all = edgeChild, true
 		for _, k := range p.Kids {
-			if !k.Ended && (a.Owner == 0 || a.Owner == k.PID) {
+			if h.lives(k) && (a.Owner == 0 || a.Owner == k.PID) {
 				e.kin = append(e.kin, k)
 			}
 		}
@@ -304,10 +383,13 @@ func (h *hangs) socket(p *timeline.Process, a *timeline.Awaits, e *edge) {
 		if a.Desc != nil && a.Desc.Peer != nil { // a socket pair: whoever it was made for
 			e.kind = edgePipe
 			for _, k := range p.Kids {
-				if !k.Ended {
+				if h.lives(k) {
 					e.kin = append(e.kin, k)
 				}
 			}
+		} else if h.peerElsewhere(p, a.Link) {
+			e.kind = edgePipe
+			e.kin, e.all = h.holders(p, "peer", a.Link)
 		}
 		return
 	}
@@ -321,17 +403,12 @@ func (h *hangs) socket(p *timeline.Process, a *timeline.Awaits, e *edge) {
 
 // since is how long a thread had been in its wait.
 func since(p *timeline.Process, a *timeline.Awaits) time.Duration {
-	from := p.Start
-	for i := len(p.Calls) - 1; i >= 0; i-- {
-		if c := p.Calls[i]; c.TID == a.TID {
-			from = c.Leave()
-			if c.Raw.Flags&event.Unfinished != 0 {
-				from = c.Enter
-			}
-			break
+	for i := range p.Waits {
+		if w := &p.Waits[i]; w.TID == a.TID {
+			return time.Duration(max(0, a.Time-w.Since))
 		}
 	}
-	return time.Duration(max(0, a.Time-from))
+	return 0
 }
 
 // Of a run whose time was over the symptom is that it did not go on. What a

@@ -126,14 +126,47 @@ func secure(auxv []byte) bool {
 func Wait(pid, tid int32) *event.Wait {
 	dir := Path(pid, "/task/"+strconv.Itoa(int(tid)))
 	w := &event.Wait{
+		Comm:    string(bytes.TrimSpace(read(dir+"/comm", maxFile))),
 		Wchan:   string(bytes.TrimSpace(read(dir+"/wchan", maxFile))),
 		Syscall: string(bytes.TrimSpace(read(dir+"/syscall", maxFile))),
 		Stack:   read(dir+"/stack", maxFile),
 	}
-	if s := field(read(dir+"/status", maxFile), "State:"); len(s) > 0 {
-		w.State = string(s[:1])
-	}
+	w.State = State(pid, tid)
+	w.CPU, w.Asleep = scheduled(dir)
 	return w
+}
+
+// State is the letter of a thread's state, "" when it is gone.
+func State(pid, tid int32) string {
+	s := field(read(Path(pid, "/task/"+strconv.Itoa(int(tid))+"/status"), maxFile), "State:")
+	return string(s[:min(1, len(s))])
+}
+
+// scheduled reads how long a thread has run and how long ago that was, in ns.
+// se.exec_start is the scheduler's clock when the thread last ran
+// (kernel/sched/fair.c, update_curr); our own thread's is that clock now, as far
+// as a tick. Kernels without CONFIG_SCHED_DEBUG don't tell.
+func scheduled(dir string) (cpu, ago int64) {
+	if f := bytes.Fields(read(dir+"/schedstat", maxFile)); len(f) > 0 {
+		cpu, _ = strconv.ParseInt(string(f[0]), 10, 64)
+	}
+	last, ok := lastRan(dir)
+	now, ok2 := lastRan("/proc/thread-self")
+	if ok && ok2 {
+		ago = max(now-last, 0)
+	}
+	return cpu, ago
+}
+
+func lastRan(dir string) (int64, bool) {
+	for line := range bytes.Lines(read(dir+"/sched", maxFile)) {
+		if rest, ok := bytes.CutPrefix(line, []byte("se.exec_start")); ok {
+			_, ms, _ := bytes.Cut(rest, []byte{':'})
+			v, err := strconv.ParseFloat(string(bytes.TrimSpace(ms)), 64)
+			return int64(v * 1e6), err == nil
+		}
+	}
+	return 0, false
 }
 
 // Threads lists a process's threads in order of their numbers.
@@ -168,4 +201,19 @@ func numbers(dir string) []int32 {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// Started is when a process began, in ns of CLOCK_MONOTONIC: starttime of
+// /proc/PID/stat, which counts ticks of 10 ms of CLOCK_BOOTTIME. 0 when it is
+// gone.
+func Started(pid int32) int64 {
+	var boot, mono unix.Timespec
+	_, _ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot), unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono)
+	stat := read(Path(pid, "/stat"), maxFile)
+	i := bytes.LastIndexByte(stat, ')') // the name before it may hold anything
+	if f := bytes.Fields(stat[i+1:]); i > 0 && len(f) > 19 {
+		n, _ := strconv.ParseInt(string(f[19]), 10, 64)
+		return n*1e7 - (boot.Nano() - mono.Nano())
+	}
+	return 0
 }

@@ -3,6 +3,7 @@ package record
 import (
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"culprit/internal/event"
@@ -16,16 +17,19 @@ const ownerBudget = 250 * time.Millisecond
 // programs passes events on and remembers which programs were run, newest last.
 type programs struct {
 	sink lens.Sink
+	mu   sync.Mutex
 	seen []string
 }
 
-// Put is called by the kernel lens alone.
+// Put passes an event on.
 func (p *programs) Put(e event.Event) {
 	if x, ok := e.Body.(*event.Exec); ok {
+		p.mu.Lock()
 		p.add(x.Exe)
 		if script := script(x); script != "" {
 			p.add(script)
 		}
+		p.mu.Unlock()
 	}
 	p.sink.Put(e)
 }

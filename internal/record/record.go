@@ -101,7 +101,8 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	header(sink, cfg, env, added)
+	cwd, _ := os.Getwd()
+	header(sink, cfg, cwd, env, added)
 	snapshot(sink)
 
 	tried, pid, errno := start(cfg.Command, env)
@@ -178,12 +179,11 @@ func end(kernel kernelLens) {
 func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Body: body}) }
 
 // header opens the recording.
-func header(s lens.Sink, cfg Config, env, added []string) {
+func header(s lens.Sink, cfg Config, cwd string, env, added []string) {
 	h := &event.Header{
-		Culprit: cfg.Culprit, Command: cfg.Command, Path: value(env, "PATH"),
+		Culprit: cfg.Culprit, Command: cfg.Command, Cwd: cwd, Path: value(env, "PATH"),
 		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added, Env: cfg.Env,
 	}
-	h.Cwd, _ = os.Getwd()
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		h.Host = unix.ByteSliceToString(u.Nodename[:])

@@ -34,7 +34,9 @@ type witness struct {
 	spent  time.Duration    // of scanBudget
 	table  *fdTable
 	ooms   map[string]uint64 // oom-kill counters, by source
-	hung   map[int32]bool    // processes whose stacks were read
+	hung   map[int32]bool    // processes whose stacks were read, in this look
+	look   uint32            // the newest that was met
+	flying map[int32]bool    // threads whose call in flight the recorder has put
 	budget int               // facts left to read
 }
 
@@ -62,7 +64,7 @@ type calls struct {
 func newWitness(s lens.Sink, stacks func(pid int32) map[int32]*event.Stack) *witness {
 	w := &witness{
 		sink: s, stacks: stacks, budget: factBudget,
-		done: map[fact]bool{}, types: map[owned]uint32{}, bound: map[owned][]byte{}, hung: map[int32]bool{},
+		done: map[fact]bool{}, types: map[owned]uint32{}, bound: map[owned][]byte{}, hung: map[int32]bool{}, flying: map[int32]bool{},
 	}
 	number := func(name string) map[event.Arch]uint32 {
 		m := map[event.Arch]uint32{}
@@ -103,16 +105,24 @@ func (w *witness) Put(e event.Event) {
 	w.sink.Put(e)
 	switch body := e.Body.(type) {
 	case *event.Syscall:
-		if body.Ret >= 0 {
+		switch {
+		case body.Flags&event.Unfinished != 0:
+			w.mu.Lock()
+			w.flying[e.TID] = true
+			w.mu.Unlock()
+		case body.Ret >= 0:
 			if int(body.NR) < len(w.made) && w.made[body.NR] {
 				w.succeeded(e.PID, body)
 			}
-		} else if body.Flags&(event.Unfinished|event.Injected) == 0 {
+		case body.Flags&event.Injected == 0:
 			w.failed(e, body)
 		}
 	case *event.Signal:
 		w.signal(e, body)
 	case *event.Exit:
+		w.mu.Lock()
+		delete(w.flying, e.TID)
+		w.mu.Unlock()
 		if e.PID == e.TID {
 			w.exit(e, body)
 		}

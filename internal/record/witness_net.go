@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
+	"culprit/internal/sockdiag"
 	"culprit/internal/sysabi"
 )
 
@@ -176,6 +177,25 @@ func (w *witness) peer(e event.Event, local, remote netip.AddrPort) {
 			}
 			return
 		}
+	}
+}
+
+// unixPeer puts which process has the other end of a Unix socket; the name is
+// that of this end.
+func (w *witness) unixPeer(e event.Event, link string) {
+	inode, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(link, "socket:["), "]"), 10, 32)
+	if err != nil || !w.once(e.PID, "peer", link) {
+		return
+	}
+	peer := sockdiag.UnixPeer(uint32(inode))
+	if peer == 0 {
+		return
+	}
+	pids := pidsOf(w.fds().links["socket:["+strconv.FormatUint(uint64(peer), 10)+"]"])
+	for _, pid := range pids[:min(len(pids), maxHolders)] {
+		h := who(pid)
+		h.What, h.Name = "peer", link
+		w.put(e, h)
 	}
 }
 

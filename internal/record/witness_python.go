@@ -8,7 +8,15 @@ import (
 // pythonStacks reads where the threads of a Python program stand, by thread;
 // nil for any other program.
 func pythonStacks(pid int32) map[int32]*event.Stack {
-	threads, err := remote.Stacks(int(pid))
+	r, err := remote.Find(int(pid))
+	if err != nil {
+		return nil
+	}
+	return stacksOf(r)
+}
+
+func stacksOf(r remote.Runtime) map[int32]*event.Stack {
+	threads, err := r.Stacks()
 	if err != nil {
 		return nil
 	}

@@ -227,3 +227,22 @@ func BenchmarkPut(b *testing.B) {
 type discard struct{}
 
 func (discard) Put(event.Event) {}
+
+// A call that was interrupted goes on under another number.
+func TestRestarted(t *testing.T) {
+	const address = 0x7f0000001000
+	for _, c := range []struct {
+		a    [6]uint64
+		w    event.Wait
+		want string
+	}{
+		{[6]uint64{address, 128}, event.Wait{Wchan: "futex_wait_queue"}, "futex"},
+		{[6]uint64{address, 2}, event.Wait{Wchan: "0", Stack: []byte("[<0>] do_sys_poll+0x1/0x2\n[<0>] do_restart_poll+0x1/0x2\n")}, "poll"},
+		{[6]uint64{address, address}, event.Wait{Wchan: "hrtimer_nanosleep"}, "nanosleep"},
+		{[6]uint64{1, 0, address, 0}, event.Wait{Wchan: "do_syscall_64"}, "clock_nanosleep"},
+	} {
+		if got := sysabi.Lookup(native(), restarted(0, c.a, &c.w)); got == nil || got.Name != c.want {
+			t.Errorf("%+v: %v, want %s", c.w, got, c.want)
+		}
+	}
+}

@@ -2,14 +2,15 @@ package record
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
+	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
 )
 
@@ -30,8 +31,59 @@ const (
 // maxAwaits bounds how many descriptors of one polling thread are told.
 const maxAwaits = 32
 
-// wait tells what a thread waits for that the time-out found inside a call.
+// renew forgets what was read for the look before: who holds what may have
+// changed.
+func (w *witness) renew(look uint32) {
+	w.look = look
+	clear(w.hung)
+	for k := range w.done {
+		switch k.what {
+		case "lock", "pipe", "peer", "child":
+			delete(w.done, k)
+		}
+	}
+}
+
+// inFlight puts the call that a thread is in, where the recorder did not: it
+// doesn't record it, or was not there when it began. When that was is not known
+// either, but it is not after the thread last ran.
+func (w *witness) inFlight(e event.Event, body *event.Wait, nr uint32, a [6]uint64, c *sysabi.Call) {
+	if w.flying[e.TID] {
+		delete(w.flying, e.TID)
+		return
+	}
+	s := &event.Syscall{Arch: native(), NR: nr, Flags: event.Unfinished, Args: a, Dur: max(body.Asleep, 0)}
+	var arena sysabi.Arena
+	lim, mem := sysabi.Limits{String: unix.PathMax, Data: maxFlying}, memory(e.PID)
+	s.Mem = c.Capture(s.Mem, event.Enter, &s.Args, 0, lim, mem, &arena)
+	s.Mem = c.Capture(s.Mem, event.Leave, &s.Args, -int64(unix.EINTR), lim, mem, &arena)
+	w.sink.Put(event.Event{Time: e.Time - event.Time(s.Dur), PID: e.PID, TID: e.TID, Body: s})
+}
+
+// maxFlying is how much is kept of data that a call is about to send.
+const maxFlying = 256
+
+// memory reads a process's memory from outside: sysabi.Reader.
+type memory int32
+
+// ReadMem copies from addr on what can be read.
+func (m memory) ReadMem(p []byte, addr uint64) int {
+	if len(p) == 0 {
+		return 0
+	}
+	n, err := unix.ProcessVMReadv(int(m), []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}},
+		[]unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}, 0)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// wait tells what a thread waits for that was found inside a call.
 func (w *witness) wait(e event.Event, body *event.Wait) {
+	if body.Look > w.look {
+		w.renew(body.Look)
+	}
 	if e.PID == e.TID && !w.hung[e.PID] {
 		w.hung[e.PID] = true
 		if w.stacks != nil {
@@ -44,10 +96,14 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 	if !ok {
 		return
 	}
+	if restart, _ := sysabi.Number(native(), "restart_syscall"); nr == restart {
+		nr = restarted(nr, a, body)
+	}
 	c := sysabi.Lookup(native(), nr)
 	if c == nil {
 		return
 	}
+	w.inFlight(e, body, nr, a, c)
 	x := waiting{w: w, e: e, call: c.Name, a: a}
 	switch c.Name {
 	case "futex":
@@ -64,7 +120,15 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 		x.epoll()
 	case "flock", "fcntl":
 		x.lock()
-	case "nanosleep", "clock_nanosleep", "pause", "rt_sigsuspend", "rt_sigtimedwait", "io_getevents", "io_uring_enter":
+	case "nanosleep":
+		x.put(&event.Awaits{FD: -1, Limit: x.timespec(a[0])})
+	case "clock_nanosleep":
+		limit := int64(unknown)
+		if a[1] == 0 { // else it is a time, not how long
+			limit = x.timespec(a[2])
+		}
+		x.put(&event.Awaits{FD: -1, Limit: limit})
+	case "pause", "rt_sigsuspend", "rt_sigtimedwait", "io_getevents", "io_uring_enter":
 		x.put(&event.Awaits{FD: -1, Limit: unknown})
 	case "semop", "semtimedop":
 		x.put(&event.Awaits{FD: -1, Type: "semaphore", Addr: a[0], Shared: true, Limit: unknown})
@@ -77,6 +141,26 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 			x.put(&event.Awaits{FD: -1, Limit: unknown})
 		}
 	}
+}
+
+// restarted tells which call a thread goes on with in restart_syscall(2), which
+// has the registers of that one: poll, futex, nanosleep or clock_nanosleep. The
+// kernel's stack, which only root may see, and wchan have the first two by name.
+func restarted(nr uint32, a [6]uint64, w *event.Wait) uint32 {
+	const clocks = 16 // MAX_CLOCKS (linux/time.h): a clock's number is no address
+	name := "nanosleep"
+	switch where := w.Wchan + string(w.Stack); {
+	case strings.Contains(where, "futex"):
+		name = "futex"
+	case strings.Contains(where, "poll"):
+		name = "poll"
+	case a[0] < clocks:
+		name = "clock_nanosleep"
+	}
+	if n, ok := sysabi.Number(native(), name); ok {
+		return n
+	}
+	return nr
 }
 
 func writes(call string) bool {
@@ -127,9 +211,7 @@ func (x *waiting) read(addr uint64, n int) []byte {
 		return nil
 	}
 	b := make([]byte, n)
-	got, err := unix.ProcessVMReadv(int(x.e.PID), []unix.Iovec{{Base: &b[0], Len: uint64(n)}},
-		[]unix.RemoteIovec{{Base: uintptr(addr), Len: n}}, 0)
-	if err != nil || got != n {
+	if memory(x.e.PID).ReadMem(b, addr) != n {
 		return nil
 	}
 	return b
@@ -189,8 +271,29 @@ func (x *waiting) child() {
 		aw.Owner = int32(x.a[0])
 	case x.call == "waitid" && x.a[0] == unix.P_PID:
 		aw.Owner = int32(x.a[1])
+	case x.call == "waitid" && x.a[0] == unix.P_PIDFD:
+		aw.Owner = pidOf(x.e.PID, int32(x.a[1]))
 	}
 	x.put(aw)
+	for _, pid := range procfs.Children(x.e.PID) {
+		if (aw.Owner == 0 || aw.Owner == pid) && x.w.once(x.e.PID, "child", strconv.Itoa(int(pid))) {
+			h := who(pid)
+			h.What, h.Name = "child", strconv.Itoa(int(pid))
+			x.w.put(x.e, h)
+		}
+	}
+}
+
+// pidOf is the process that a pidfd stands for (its fdinfo), 0 when that is not
+// known.
+func pidOf(pid, fd int32) int32 {
+	for line := range strings.Lines(readProc(proc(pid, "fdinfo/"+strconv.Itoa(int(fd))))) {
+		if rest, ok := strings.CutPrefix(line, "Pid:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(rest), 10, 32)
+			return int32(max(n, 0))
+		}
+	}
+	return 0
 }
 
 func (x *waiting) open() {
@@ -329,16 +432,24 @@ func (x *waiting) fd(fd int32, write bool, limit int64) {
 			}
 		}
 	}
+	d := &event.FD{FD: fd, Link: aw.Link}
 	switch aw.Type {
 	case "socket":
-		local, remote, listens := ends(x.e.PID, fd)
-		if listens {
+		listens := x.socket(d)
+		local, remote := sysabi.DecodeSockaddr(d.Local).AddrPort, sysabi.DecodeSockaddr(d.Remote).AddrPort
+		switch {
+		case listens:
 			aw.Type = "listener"
-		} else if remote.IsValid() && remote.Addr().IsLoopback() {
+		case remote.IsValid():
 			defer x.w.peer(x.e, local, remote)
+		default:
+			defer x.w.unixPeer(x.e, aw.Link)
 		}
 	case "pipe", "fifo":
 		defer x.ends(aw.Link, write)
+	}
+	if d.Link != "" && x.n < maxAwaits {
+		x.w.put(x.e, d)
 	}
 	x.put(aw)
 }
@@ -362,37 +473,32 @@ func (x *waiting) ends(link string, write bool) {
 	}
 }
 
-// ends asks the socket itself, through a copy of its descriptor, where it is
-// connected to and whether it listens.
-func ends(pid, fd int32) (local, remote netip.AddrPort, listens bool) {
-	p, err := unix.PidfdOpen(int(pid), 0)
+// socket asks the socket itself, through a copy of its descriptor, what it is
+// and where it is connected to; it reports whether it listens.
+func (x *waiting) socket(d *event.FD) (listens bool) {
+	p, err := unix.PidfdOpen(int(x.e.PID), 0)
 	if err != nil {
-		return
+		return false
 	}
 	defer unix.Close(p)
-	s, err := unix.PidfdGetfd(p, int(fd), 0)
+	s, err := unix.PidfdGetfd(p, int(d.FD), 0)
 	if err != nil {
-		return
+		return false
 	}
 	defer unix.Close(s)
-	if v, err := unix.GetsockoptInt(s, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && v != 0 {
-		return local, remote, true
-	}
-	if a, err := unix.Getsockname(s); err == nil {
-		local = inetOf(a)
-	}
-	if a, err := unix.Getpeername(s); err == nil {
-		remote = inetOf(a)
-	}
-	return local, remote, false
+	typ, _ := unix.GetsockoptInt(s, unix.SOL_SOCKET, unix.SO_TYPE)
+	d.Type = uint32(max(typ, 0))
+	d.Local, d.Remote = sockaddr(unix.SYS_GETSOCKNAME, s), sockaddr(unix.SYS_GETPEERNAME, s)
+	v, err := unix.GetsockoptInt(s, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && v != 0
 }
 
-func inetOf(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
+func sockaddr(call uintptr, s int) []byte {
+	var b [128]byte // struct sockaddr_storage
+	n := uint32(len(b))
+	_, _, e := unix.RawSyscall(call, uintptr(s), uintptr(unsafe.Pointer(&b)), uintptr(unsafe.Pointer(&n)))
+	if e != 0 {
+		return nil
 	}
-	return netip.AddrPort{}
+	return b[:min(int(n), len(b))]
 }

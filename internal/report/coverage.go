@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	wire := map[string]any{"source": "system calls", "connections": len(t.Conns)}
 	by := map[string]map[string]any{"kernel": kernel, "code": code, "wire": wire}
 
+	if attached := t.Attached(); len(attached) > 0 {
+		kernel["attached"], kernel["pause_ms"] = threadsOf(attached), pause(attached).Seconds()*1e3
+	}
 	var pythons []string
 	raised := 0
 	for _, p := range t.Procs {
@@ -101,6 +105,27 @@ func packets(m map[string]any, c *wire.Stats) {
 	}
 }
 
+// threadsOf counts the threads that were attached to, by process.
+func threadsOf(attached []*timeline.Process) map[string]int {
+	out := map[string]int{}
+	for _, p := range attached {
+		if p.Attach.Threads > 0 {
+			out[strconv.Itoa(int(p.PID))] = p.Attach.Threads
+		}
+	}
+	return out
+}
+
+// pause is how long the thread that stood still longest did so, in order to be
+// attached to or looked at.
+func pause(attached []*timeline.Process) time.Duration {
+	longest := time.Duration(0)
+	for _, p := range attached {
+		longest = max(longest, p.Attach.Pause)
+	}
+	return longest
+}
+
 // Caveats are the gaps of the recording that bear on the verdict, for people.
 func Caveats(t *timeline.Timeline) []string {
 	var out []string
@@ -112,6 +137,9 @@ func Caveats(t *timeline.Timeline) []string {
 	}
 	if t.Capture != nil && strangers(t) {
 		out = append(out, fmt.Sprintf("the keys do not match: of %d secrets in the key log none is of a connection in this capture", t.KeyLog.Lines))
+	}
+	if d := pause(t.Attached()); d > 0 {
+		out = append(out, fmt.Sprintf("attaching made the program stand still for %.1f ms", d.Seconds()*1e3))
 	}
 	for _, n := range t.Notes {
 		if n.Lens == "kernel" && !slices.Contains(out, n.Text) {

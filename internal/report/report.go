@@ -5,6 +5,8 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"math"
+	"time"
 
 	"culprit/internal/event"
 	"culprit/internal/explain"
@@ -22,6 +24,7 @@ type JSON struct {
 	Exit     Exit                      `json:"exit"`
 	Verdict  Finding                   `json:"verdict"`
 	Findings []Finding                 `json:"findings"`
+	Threads  []Thread                  `json:"threads,omitempty"`
 	Coverage map[string]map[string]any `json:"coverage"`
 	Case     string                    `json:"case,omitempty"`
 }
@@ -46,6 +49,26 @@ type Finding struct {
 	Evidence   []Evidence     `json:"evidence"`
 	Chain      []Link         `json:"chain,omitempty"`
 	Next       []string       `json:"next"`
+}
+
+// Thread is what a thread did when it was looked at.
+type Thread struct {
+	PID   int32    `json:"pid"`
+	TID   int32    `json:"tid"`
+	Name  string   `json:"name,omitempty"`
+	State string   `json:"state"`
+	Call  string   `json:"call,omitempty"`
+	For   float64  `json:"for"` // seconds that it had done so, at least
+	Used  *float64 `json:"processor,omitempty"`
+	Waits []string `json:"waits_for"`
+	Stack []Frame  `json:"stack,omitempty"` // innermost first
+}
+
+// Frame is a place in an interpreted program.
+type Frame struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Func string `json:"func"`
 }
 
 // Evidence is one thing seen; Time counts seconds from the start of the run.
@@ -74,6 +97,9 @@ func New(r explain.Result, casePath string) JSON {
 	}
 	for _, f := range r.Findings {
 		out.Findings = append(out.Findings, finding(t, f))
+	}
+	for _, x := range r.Case.Threads() {
+		out.Threads = append(out.Threads, thread(x))
 	}
 	return out
 }
@@ -118,6 +144,21 @@ func finding(t *timeline.Timeline, f explain.Finding) Finding {
 	}
 	for _, l := range f.Links {
 		out.Chain = append(out.Chain, Link{l.Kind, l.Text, l.Weight})
+	}
+	return out
+}
+
+func thread(x explain.Thread) Thread {
+	out := Thread{PID: x.Proc.PID, TID: x.TID, Name: x.Name, State: x.State, Call: x.Call, For: x.For.Round(time.Millisecond).Seconds(), Waits: x.Waits}
+	if out.Waits == nil {
+		out.Waits = []string{}
+	}
+	if x.Used >= 0 {
+		used := math.Round(x.Used*1000) / 1000
+		out.Used = &used
+	}
+	for _, f := range x.Stack {
+		out.Stack = append(out.Stack, Frame{f.File, f.Line, f.Func})
 	}
 	return out
 }

@@ -27,6 +27,9 @@ func Text(w io.Writer, r explain.Result, o TextOptions) error {
 	}
 	p := printer{w: w, o: o}
 	f, t := r.Verdict, r.Case.T
+	if o.Full || len(t.Attached()) > 0 {
+		p.threads(r.Case.Threads())
+	}
 	grade := ""
 	if f.Confidence != explain.Certain {
 		grade = fmt.Sprintf(" (%s)", f.Confidence)

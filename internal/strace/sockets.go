@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/sockdiag"
 	"culprit/internal/sysabi"
 )
 
@@ -124,7 +125,7 @@ func unixSocket(dir, proto, inode string) (string, string) {
 	}
 	out := inode
 	if ino, err := strconv.ParseUint(inode, 10, 32); err == nil {
-		if peer := unixPeer(uint32(ino)); peer != 0 {
+		if peer := sockdiag.UnixPeer(uint32(ino)); peer != 0 {
 			out += "->" + strconv.FormatUint(uint64(peer), 10)
 		}
 	}

@@ -52,6 +52,7 @@ func (o Options) Build(events iter.Seq2[event.Event, error]) (*Timeline, error) 
 		socket: map[string]*Desc{},
 		pipes:  map[string]*Desc{},
 		room:   thinFrom,
+		before: map[*Process]map[int32]Wait{},
 	}
 	b.collect(events)
 	if b.t.Header.Command == nil {
@@ -75,7 +76,8 @@ type builder struct {
 	peeks  []peeked
 	out    [3]string // links of the root's descriptors 0, 1, 2
 	rest   map[lineKey]*Line
-	dir    string // culprit's private directory in the run, with a slash
+	before map[*Process]map[int32]Wait // the look before the newest, by thread
+	dir    string                      // culprit's private directory in the run, with a slash
 }
 
 type agentChunk struct {
@@ -177,8 +179,9 @@ func (b *builder) apply(e *event.Event) {
 	case *event.Note:
 		t.Notes = append(t.Notes, Note{*body, e.PID})
 	case *event.Wait:
-		p := b.process(e.PID, e.Time)
-		p.Waits = append(p.Waits, Wait{TID: e.TID, Wait: *body})
+		b.waits(e, body)
+	case *event.Attach:
+		b.attach(e, body)
 	case *event.Holder, *event.Limit, *event.Awaits, *event.Stack:
 		b.witness(e)
 	case *event.Spawn:
@@ -297,17 +300,7 @@ func (b *builder) finish() {
 	}
 	for _, p := range t.Procs {
 		slices.SortStableFunc(p.Calls, byEntry)
-		for i := range p.Waits {
-			w := &p.Waits[i]
-			for j := len(p.Calls) - 1; j >= 0; j-- {
-				if c := p.Calls[j]; c.TID == w.TID {
-					if c.Raw.Flags&event.Unfinished != 0 {
-						w.Call = c
-					}
-					break
-				}
-			}
-		}
+		b.blocked(p)
 	}
 	t.KeyLog.Lines, t.KeyLog.Garbage, t.KeyLog.Dropped = b.keys.Lines, b.keys.Garbage, b.keys.Dropped
 	b.flushLines()

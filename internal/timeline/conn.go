@@ -157,6 +157,7 @@ func (b *builder) addresses(p *Process, d *Desc, at event.Time, f *event.FD) {
 	remote, local := sysabi.DecodeSockaddr(f.Remote), sysabi.DecodeSockaddr(f.Local)
 	d.netlink = d.netlink || local.Family == sysabi.AFNetlink
 	if d.Conn == nil && !remote.AddrPort.IsValid() && remote.Path == "" {
+		d.Local = local.AddrPort
 		return // not connected: a listener, or not yet
 	}
 	c := b.conn(p, d, at)

@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -70,7 +71,8 @@ type Process struct {
 	Signals []*Signal
 	Raised  []*Exception // in order
 	Python  *Python      // nil: no agent in it
-	Waits   []Wait       // what its threads did when the run was cut
+	Waits   []Wait       // what its threads did at the newest look
+	Attach  *Attach      // nil: it began within the recording
 	Witness
 
 	fds map[int32]slot
@@ -89,11 +91,21 @@ type Signal struct {
 	sysabi.Siginfo
 }
 
-// Wait is what a thread was doing when the recorder ended the run.
+// Wait is what a thread was doing when the recorder looked.
 type Wait struct {
-	TID int32
+	Time event.Time
+	TID  int32
 	event.Wait
-	Call *Call // the unfinished call, nil when it was not a traced one
+	Call  *Call      // the call that it was in, nil when it was in none or that is not known
+	Since event.Time // from when on it had not gone on, as far as it is known
+	Used  float64    // share of the time since the look before that it ran, -1: not known
+}
+
+// Attach is what is known of a process that was there before the recording.
+type Attach struct {
+	Started event.Time    // 0: not known
+	Threads int           // that were attached to
+	Pause   time.Duration // for which the slowest of them stood still
 }
 
 // Name is the base name of what the process runs, as its argv says it.
@@ -145,6 +157,22 @@ func (p *Process) HowEnded() string {
 		return "killed by " + sysabi.SignalName(int(sig))
 	}
 	return "exited with " + strconv.Itoa(int(p.Status>>8&0xff))
+}
+
+// Desc is what a descriptor of the process was at the end, nil when that is not
+// known.
+func (p *Process) Desc(fd int32) *Desc { return p.fds[fd].Desc }
+
+// Attached lists the processes that were there before the recording and were
+// attached to, or looked at for their sake.
+func (t *Timeline) Attached() []*Process {
+	var out []*Process
+	for _, p := range t.Procs {
+		if p.Attach != nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // Alive reports whether the process had not ended by the end of the recording.
@@ -207,12 +235,13 @@ const (
 // Desc is an open file description, shared by every descriptor that refers to it.
 type Desc struct {
 	Kind  DescKind
-	Link  string // as /proc/PID/fd/N shows it, "" until known
-	Path  string // of a file
-	Type  uint32 // SOCK_STREAM, ...
-	Conn  *Conn  // of a socket that talked or tried to
-	Peer  *Desc  // other end of a pipe or socketpair made inside the run
-	Opens *Call  // the call that made it, nil for an inherited one
+	Link  string         // as /proc/PID/fd/N shows it, "" until known
+	Path  string         // of a file
+	Type  uint32         // SOCK_STREAM, ...
+	Conn  *Conn          // of a socket that talked or tried to
+	Local netip.AddrPort // of a socket without a peer
+	Peer  *Desc          // other end of a pipe or socketpair made inside the run
+	Opens *Call          // the call that made it, nil for an inherited one
 
 	netlink bool // its own address is one of netlink
 }

@@ -7,7 +7,7 @@ import "culprit/internal/event"
 type Witness struct {
 	Holders []Holder
 	Limits  []Limit
-	Awaits  []*Awaits         // what its threads waited for when the run was cut
+	Awaits  []*Awaits         // what its threads waited for at the newest look
 	Stacks  map[int32][]Frame // of those threads that an interpreter ran, by tid
 }
 

@@ -22,6 +22,26 @@ const (
 	userR10 = 7 * 8
 )
 
+// restartUnlessHandled makes the kernel treat the call that a task came out of with EINTR
+// as one that is made again unless a handler runs: ERESTARTNOHAND
+// (linux/errno.h), which is what it does with most calls by itself.
+func restartUnlessHandled(tid int32) bool {
+	const userRAX, restartNoHand = 10 * 8, 514
+	result := int64(-restartNoHand)
+	return ptrace(unix.PTRACE_POKEUSR, tid, userRAX, uintptr(result)) == 0
+}
+
+// interruptedCall says which call a task that stands in a stop came out of
+// because it was interrupted, with its result. It is none when the task stood in
+// its own code.
+func interruptedCall(tid int32) (nr uint32, ret int64, ok bool) {
+	var r unix.PtraceRegs
+	if unix.PtraceGetRegs(int(tid), &r) != nil || int64(r.Orig_rax) < 0 {
+		return 0, 0, false
+	}
+	return uint32(r.Orig_rax), int64(int32(r.Rax)), true
+}
+
 // setArgument changes an argument, 2 or 3, of the call that a task stands in.
 func setArgument(t *task, n int, value uint64) bool {
 	off := uintptr(userRDX)

@@ -63,6 +63,11 @@ func (r *Recorder) enter(t *task) {
 		r.resume(t, 0)
 		return
 	}
+	r.entered(t)
+}
+
+// entered takes in the call that r.info tells of.
+func (r *Recorder) entered(t *task) {
 	if t.inCall { // its exit was never seen
 		r.unfinished(t)
 	}
@@ -134,6 +139,11 @@ func (r *Recorder) exit(t *task) {
 		r.resume(t, 0)
 		return
 	}
+	r.left(t, now)
+}
+
+// left takes in the result of the task's call, which r.info tells of.
+func (r *Recorder) left(t *task, now event.Time) {
 	t.sys.Ret = int64(r.info.u[0])
 	t.putBack()
 	r.mem.t = t

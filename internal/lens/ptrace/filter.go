@@ -81,6 +81,28 @@ func (s *selection) emits(arch event.Arch, nr uint32) bool {
 	return arch != s.arch || nr >= tableSize || s.emit[nr]
 }
 
+// selects says of a call at its entry what the filter would: whether to stop for
+// it.
+func (s *selection) selects(arch event.Arch, nr uint32, args *[6]uint64) bool {
+	switch {
+	case arch != s.arch:
+		return arch == event.ArchI386
+	case nr >= tableSize:
+		return true
+	}
+	switch s.action[nr] {
+	case allow:
+		return false
+	case traceMmap:
+		return args[3]&unix.MAP_ANONYMOUS != 0 && args[1] >= mmapMin
+	case traceFlag3:
+		return args[3]&unix.AT_EMPTY_PATH == 0
+	case traceFlag2:
+		return args[2]&unix.AT_EMPTY_PATH == 0
+	}
+	return true
+}
+
 // program is the filter: a binary search over the runs of numbers that are
 // treated alike, so that no call costs more than about eight comparisons. What
 // is allowed by number alone the kernel (5.11 and later) learns at installation

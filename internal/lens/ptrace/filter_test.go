@@ -76,6 +76,9 @@ func TestFilter(t *testing.T) {
 				continue // below
 			}
 			got, steps := seccompRun(t, prog, archNative, nr, [6]uint64{})
+			if s.selects(archNative, nr, new([6]uint64)) != (want == unix.SECCOMP_RET_TRACE) {
+				t.Errorf("number %d: selects differs from the filter", nr)
+			}
 			if got != want {
 				t.Errorf("number %d: %#x, want %#x", nr, got, want)
 			}
@@ -88,7 +91,8 @@ func TestFilter(t *testing.T) {
 }
 
 func TestFilterArguments(t *testing.T) {
-	prog := choose(archNative, DefaultTrace).program()
+	chosen := choose(archNative, DefaultTrace)
+	prog := chosen.program()
 	nr := func(name string) uint32 {
 		n, ok := sysabi.Number(archNative, name)
 		if !ok {
@@ -121,6 +125,9 @@ func TestFilterArguments(t *testing.T) {
 		got, _ := seccompRun(t, prog, c.arch, c.nr, c.args)
 		if (got == unix.SECCOMP_RET_TRACE) != c.trace {
 			t.Errorf("%s: %#x", c.name, got)
+		}
+		if chosen.selects(c.arch, c.nr, &c.args) != c.trace {
+			t.Errorf("%s: selects differs from the filter", c.name)
 		}
 	}
 }

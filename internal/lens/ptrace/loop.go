@@ -1,6 +1,7 @@
 package ptrace
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,9 @@ type task struct {
 	proc     *process
 	files    *files
 	started  bool // its first stop has been seen
+
+	asked   event.Time // when it was interrupted in order to be attached to; 0 once it stood
+	resumes uint32     // number of the call that restart_syscall(2) goes on with, if it is the next
 
 	// The call in flight, from the filter's stop to the exit stop.
 	inCall bool
@@ -69,6 +73,9 @@ func (r *Recorder) newTask(tid int32, p *process, f *files) *task {
 // drop forgets a task, and its process with the last one.
 func (r *Recorder) drop(t *task) {
 	delete(r.tasks, t.tid)
+	if t.asked != 0 {
+		r.unstood--
+	}
 	r.giveRoom(t)
 	r.giveArena(t)
 	r.releaseFiles(t.files)
@@ -108,9 +115,16 @@ func (r *Recorder) loop() {
 			}
 			r.finish()
 		}
+		if r.pass && r.running && (r.unstood == 0 || lens.Now() > r.until) {
+			return // the end of this thread lets all go
+		}
 		tid, e := r.wait()
 		switch e {
 		case 0:
+			if tid == 0 { // nobody has stopped
+				time.Sleep(time.Millisecond)
+				continue
+			}
 			r.stopped(tid, r.status)
 		case unix.EINTR:
 		default: // ECHILD: nothing is ours any more
@@ -122,8 +136,11 @@ func (r *Recorder) loop() {
 }
 
 func (r *Recorder) wait() (int32, unix.Errno) {
-	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&r.status)),
-		unix.WALL|waitNoThread, 0, 0, 0)
+	options := uintptr(unix.WALL | waitNoThread)
+	if r.pass && r.running {
+		options |= unix.WNOHANG
+	}
+	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&r.status)), options, 0, 0, 0)
 	return int32(pid), e
 }
 
@@ -133,7 +150,14 @@ func (r *Recorder) finish() {
 		return
 	}
 	r.losses()
+	if r.unstood > 0 {
+		for _, t := range r.tasks {
+			r.paused(t)
+			break
+		}
+	}
 	r.pass = true
+	r.until = lens.Now() + maxUnstood
 	for _, t := range r.tasks {
 		r.giveArena(t)
 	}
@@ -149,7 +173,7 @@ func (r *Recorder) finish() {
 // wait status follows.
 func (r *Recorder) resume(t *task, sig unix.Signal) {
 	req := uintptr(unix.PTRACE_CONT)
-	if t.inCall {
+	if t.inCall || r.running && !r.pass {
 		req = unix.PTRACE_SYSCALL
 	}
 	_ = ptrace(req, t.tid, 0, uintptr(sig))
@@ -180,6 +204,8 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 	switch ev := status >> 16; {
 	case ev == eventSeccomp:
 		r.enter(t)
+	case st.StopSignal() == unix.SIGTRAP|0x80 && r.running:
+		r.callStop(t)
 	case st.StopSignal() == unix.SIGTRAP|0x80:
 		r.exit(t)
 	case ev == 0:
@@ -215,7 +241,7 @@ func (r *Recorder) passOn(t *task, st unix.WaitStatus, ev uint32) {
 	case ev == 0 && st.StopSignal() != unix.SIGTRAP|0x80:
 		r.resume(t, st.StopSignal())
 		return
-	case ev == eventStop && stopSignal(st.StopSignal()):
+	case ev == eventStop:
 		r.groupStop(t, st.StopSignal())
 		return
 	case ev == eventFork || ev == eventVfork || ev == eventClone:
@@ -239,6 +265,9 @@ func stopSignal(s unix.Signal) bool {
 // or its end.
 func (r *Recorder) groupStop(t *task, sig unix.Signal) {
 	t.started = true
+	if t.asked != 0 {
+		r.stands(t, sig)
+	}
 	if !stopSignal(sig) {
 		r.resume(t, 0)
 		return

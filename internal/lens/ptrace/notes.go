@@ -17,10 +17,12 @@ const (
 	noteUring
 	noteGetfd
 	noteNoNewPrivs
+	noteRunning
+	noteRestarted
 )
 
 // perRun are the notes that say something about the machine.
-const perRun = noteGetfd | noteNoNewPrivs
+const perRun = noteGetfd | noteNoNewPrivs | noteRunning
 
 var noteTexts = map[uint32][2]string{
 	noteSecure:     {"set-uid", "the program runs in secure-execution mode (AT_SECURE), as set-uid programs do: the agent and the key log do not work in it"},
@@ -32,6 +34,8 @@ var noteTexts = map[uint32][2]string{
 	noteUring:      {"io-uring", "the program set up io_uring: operations submitted through it are not seen"},
 	noteGetfd:      {"no-socket-look", "descriptors of the program could not be borrowed (pidfd_getfd): addresses and unread answers are missing"},
 	noteNoNewPrivs: {"no-new-privs", "the program can't gain privileges: a seccomp filter without CAP_SYS_ADMIN needs PR_SET_NO_NEW_PRIVS"},
+	noteRunning:    {"attached", "the program ran already and was stopped at each of its calls (a running program can't be given a filter): it was slower meanwhile"},
+	noteRestarted:  {"call-restarted", "a call that the program waited in when it was attached to was made again; where it has a time limit, that began anew"},
 }
 
 func (r *Recorder) note(t *task, bit uint32) {

@@ -15,6 +15,10 @@
 // A filter can't be removed: without a tracer the calls it selects fail with
 // ENOSYS. So a recorder that is done early, while processes are left, lets them
 // run on (Remaining, Tail), and when culprit dies its tracees are killed.
+//
+// A program that runs already gets no filter, for that reason: it is stopped at
+// all its calls (PTRACE_SYSCALL, running.go), which is slower, and goes on
+// untouched whenever the recorder ends.
 package ptrace
 
 import (
@@ -45,6 +49,7 @@ type Recorder struct {
 
 	// Everything below to mu belongs to the tracing thread.
 	root    int32
+	running bool // the target was there before us: no filter, and it goes on without us
 	started bool // the SIGCONT that starts the target has been swallowed
 	pass    bool // no longer recording
 	exited  bool // the root program is gone
@@ -56,6 +61,10 @@ type Recorder struct {
 	arenas  []*sysabi.Arena // free ones for memory copied at entries
 	leave   sysabi.Arena    // memory copied at exits, which is put at once
 	noted   uint32          // notes of the run that were given
+	unstood int             // threads that were attached to and haven't stopped yet
+	until   event.Time      // how long these are waited for at the end
+	seized  uint32          // threads that were attached to
+	pause   event.Time      // for which the slowest of them stood still
 	peekBuf []byte
 	mem     memory
 	info    syscallInfo
@@ -147,13 +156,18 @@ func remedy() string {
 // ctx is done. Then whatever is left runs on unrecorded, see Remaining; the
 // sink is not used any more.
 func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
-	if t.Running {
-		return &lens.Unavailable{Ability: "attach", Reason: "this recorder only records programs that culprit starts"}
-	}
-	r.sink, r.root = s, int32(t.PID)
+	r.sink, r.root, r.running = s, int32(t.PID), t.Running
 	ready := make(chan error, 1)
 	owner := make(chan int, 1)
-	go r.own(owner, ready)
+	go func() {
+		if r.running {
+			mortal(func() { r.own(owner, ready) })
+			return
+		}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		r.own(owner, ready)
+	}()
 	tid := <-owner
 	if err := <-ready; err != nil {
 		<-r.gone
@@ -163,6 +177,11 @@ func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error
 	waker.Go(func() { r.watch(ctx, tid) })
 	<-r.recorded
 	waker.Wait()
+	if r.running {
+		<-r.gone
+		ended(tid)
+		return nil
+	}
 	if len(r.Remaining()) == 0 {
 		<-r.gone
 	}
@@ -171,8 +190,6 @@ func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error
 
 // own is the tracing thread: it attaches and traces until nothing is left.
 func (r *Recorder) own(owner chan<- int, ready chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(r.gone)
 	owner <- unix.Gettid()
 	// Every stop would send this process a SIGCHLD, and its handler would run.
@@ -181,9 +198,14 @@ func (r *Recorder) own(owner chan<- int, ready chan<- error) {
 	defer rtSigaction(int(unix.SIGCHLD), &child, nil)
 	defer rtSigaction(wakeSignal, &waking, nil)
 
-	noNewPrivs, err := attach(int(r.root), r.choice)
-	if err == nil {
-		err = r.begin(noNewPrivs)
+	var err error
+	if r.running {
+		err = r.attachRunning()
+	} else {
+		var noNewPrivs bool
+		if noNewPrivs, err = attach(int(r.root), r.choice); err == nil {
+			err = r.begin(noNewPrivs)
+		}
 	}
 	if err != nil {
 		close(r.recorded)

@@ -12,6 +12,7 @@ import (
 // architecture (linux/ptrace.h).
 const (
 	reqSeize          = 0x4206
+	reqInterrupt      = 0x4207
 	reqListen         = 0x4208
 	reqGetSiginfo     = 0x4202
 	reqGetEventMsg    = 0x4201
@@ -25,14 +26,16 @@ const (
 	eventSeccomp = 7
 	eventStop    = 128
 
+	infoEntry   = 1
 	infoExit    = 2
 	infoSeccomp = 3
 
 	waitNoThread = 0x20000000 // __WNOTHREAD: children and tracees of this thread only
 
-	options = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
-		unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT |
-		unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
+	// For a running program: it must go on without us.
+	runningOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK |
+		unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC | unix.PTRACE_O_TRACEEXIT
+	options = runningOptions | unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_EXITKILL
 )
 
 // syscallInfo is struct ptrace_syscall_info (linux/ptrace.h), Linux 5.3.
@@ -51,8 +54,10 @@ func ptrace(req uintptr, tid int32, addr, data uintptr) unix.Errno {
 	return e
 }
 
-func (r *Recorder) syscallInfo(tid int32) bool {
-	return ptrace(reqGetSyscallInfo, tid, unsafe.Sizeof(r.info), uintptr(unsafe.Pointer(&r.info))) == 0
+func (r *Recorder) syscallInfo(tid int32) bool { return getSyscallInfo(tid, &r.info) }
+
+func getSyscallInfo(tid int32, info *syscallInfo) bool {
+	return ptrace(reqGetSyscallInfo, tid, unsafe.Sizeof(*info), uintptr(unsafe.Pointer(info))) == 0
 }
 
 func (r *Recorder) eventMessage(tid int32) (int32, bool) {

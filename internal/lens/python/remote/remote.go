@@ -44,17 +44,36 @@ const (
 	maxTable   = 1 << 18
 )
 
+// Runtime is the interpreter of one process, as long as that runs the program
+// that it ran when it was found.
+type Runtime struct {
+	pid, minor int
+	at         uint64 // address of _PyRuntime
+}
+
+// Find looks for the interpreter of process pid. It reads files and may take
+// some 10 ms, which Stacks then doesn't.
+func Find(pid int) (Runtime, error) {
+	at, minor, err := locate(pid)
+	return Runtime{pid, minor, at}, err
+}
+
 // Stacks reads the stacks of all threads of process pid.
 func Stacks(pid int) ([]Thread, error) {
-	root, minor, err := locate(pid)
+	r, err := Find(pid)
 	if err != nil {
 		return nil, err
 	}
-	o := &layouts[minor-firstMinor]
-	r := &reader{pid: pid, o: o, codes: map[uint64]*code{}, read: func(addr uint64, b []byte) bool { return copyFrom(pid, addr, b) }}
-	interp, ok := r.word(root + o.interp)
+	return r.Stacks()
+}
+
+// Stacks reads the stacks of all threads.
+func (p Runtime) Stacks() ([]Thread, error) {
+	o := &layouts[p.minor-firstMinor]
+	r := &reader{pid: p.pid, o: o, codes: map[uint64]*code{}, read: func(addr uint64, b []byte) bool { return copyFrom(p.pid, addr, b) }}
+	interp, ok := r.word(p.at + o.interp)
 	if !ok || interp == 0 {
-		return nil, fmt.Errorf("read the interpreter of process %d: %w", pid, ErrNotPython)
+		return nil, fmt.Errorf("read the interpreter of process %d: %w", p.pid, ErrNotPython)
 	}
 	return r.threads(interp), nil
 }

@@ -1,4 +1,7 @@
-package strace
+// Package sockdiag asks the kernel about sockets that another process has
+// (sock_diag(7)), what /proc doesn't tell. It knows the network namespace of
+// the calling thread only.
+package sockdiag
 
 import (
 	"encoding/binary"
@@ -13,8 +16,8 @@ const (
 	unixDiagPeer     = 2
 )
 
-// unixPeer asks for the inode of a Unix socket's peer, 0 when there is none.
-func unixPeer(inode uint32) uint32 {
+// UnixPeer asks for the inode of a Unix socket's peer, 0 when there is none.
+func UnixPeer(inode uint32) uint32 {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return 0

@@ -1,0 +1,82 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"culprit/internal/explain"
+	"culprit/internal/timeline"
+)
+
+// Bounds of what the short form shows of one thread.
+const (
+	maxShownWaits  = 4
+	maxShownFrames = 8
+)
+
+// threads writes what each thread did: its state, its call, what it waited for,
+// and where it stood. Neighbours of which the same is to be told stand together.
+func (p *printer) threads(all []explain.Thread) {
+	for i := 0; i < len(all); {
+		x := all[i]
+		if i == 0 || all[i-1].Proc != x.Proc {
+			p.line(p.bold(fmt.Sprintf("process %d", x.Proc.PID)) + "  " + strings.Join(x.Proc.Argv, " "))
+		}
+		n := i + 1
+		for n < len(all) && alike(x, all[n]) {
+			n++
+		}
+		p.thread(x, n-i)
+		i = n
+	}
+}
+
+func alike(x, y explain.Thread) bool {
+	return x.Proc == y.Proc && x.Name == y.Name && x.State == y.State && x.Call == y.Call && slices.Equal(x.Waits, y.Waits) &&
+		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool { return a.File == b.File && a.Line == b.Line && a.Func == b.Func })
+}
+
+func (p *printer) thread(x explain.Thread, n int) {
+	head := fmt.Sprintf("thread %d", x.TID)
+	if n > 1 {
+		head = fmt.Sprintf("thread %d and %d more", x.TID, n-1)
+	}
+	if x.Name != "" {
+		head += " (" + x.Name + ")"
+	}
+	head += ": " + x.State
+	if x.For > 0 {
+		head += fmt.Sprintf(" for %.3f s", x.For.Seconds())
+	}
+	if x.Used > 0.001 {
+		head += fmt.Sprintf(", %.0f %% of a processor", 100*x.Used)
+	}
+	p.line("  " + head)
+	p.field("call", x.Call)
+	waits := x.Waits
+	if !p.o.Full && len(waits) > maxShownWaits {
+		waits = append(slices.Clip(waits[:maxShownWaits]), fmt.Sprintf("%d more", len(waits)-maxShownWaits))
+	}
+	for i, w := range waits {
+		label := "waits"
+		if i > 0 {
+			label = ""
+		}
+		p.field(label, "for "+w)
+	}
+	frames := x.Stack
+	if !p.o.Full {
+		frames = frames[:min(len(frames), maxShownFrames)]
+	}
+	for i, f := range frames {
+		label := "python"
+		if i > 0 {
+			label = ""
+		}
+		p.field(label, fmt.Sprintf("%s:%d in %s", f.File, f.Line, f.Func))
+	}
+	if hidden := len(x.Stack) - len(frames); hidden > 0 {
+		p.field("", fmt.Sprintf("%d more frames", hidden))
+	}
+}
