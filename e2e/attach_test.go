@@ -229,7 +229,7 @@ func TestAttachHung(t *testing.T) {
 			stage.Need(t, tt.needs)
 			s := stage.New(t)
 			l := start(t, s, tt.argv(s)...)
-			time.Sleep(1200 * time.Millisecond) // what has lasted for less is no hang
+			time.Sleep(1600 * time.Millisecond) // what has lasted for less is no hang
 			ways := [][]string{{"--snapshot"}, {"--timeout", "200ms", "--backend", "ptrace"}}
 			if os.Geteuid() == 0 {
 				ways = append(ways, []string{"--timeout", "200ms", "--backend", "ebpf"})

@@ -57,8 +57,8 @@ const (
 
 // calls holds the numbers of the calls that the witness looks at.
 type calls struct {
-	socket, bind, listen, flock, fcntl, clone, clone3, fork, vfork, execve, execveat map[event.Arch]uint32
-	opens                                                                            map[event.Arch]map[uint32]bool
+	restart, socket, bind, listen, flock, fcntl, clone, clone3, fork, vfork, execve, execveat map[event.Arch]uint32
+	opens                                                                                     map[event.Arch]map[uint32]bool
 }
 
 func newWitness(s lens.Sink, stacks func(pid int32) map[int32]*event.Stack) *witness {
@@ -77,7 +77,7 @@ func newWitness(s lens.Sink, stacks func(pid int32) map[int32]*event.Stack) *wit
 		return m
 	}
 	w.calls = calls{
-		socket: number("socket"), bind: number("bind"), listen: number("listen"), flock: number("flock"), fcntl: number("fcntl"),
+		restart: number("restart_syscall"), socket: number("socket"), bind: number("bind"), listen: number("listen"), flock: number("flock"), fcntl: number("fcntl"),
 		clone: number("clone"), clone3: number("clone3"), fork: number("fork"), vfork: number("vfork"),
 		execve: number("execve"), execveat: number("execveat"), opens: map[event.Arch]map[uint32]bool{},
 	}
@@ -108,7 +108,8 @@ func (w *witness) Put(e event.Event) {
 		switch {
 		case body.Flags&event.Unfinished != 0:
 			w.mu.Lock()
-			w.flying[e.TID] = true
+			// restart_syscall(2) doesn't say which call it goes on with.
+			w.flying[e.TID] = body.NR != w.restart[body.Arch]
 			w.mu.Unlock()
 		case body.Ret >= 0:
 			if int(body.NR) < len(w.made) && w.made[body.NR] {

@@ -89,6 +89,8 @@ func flight(p *Process, w *Wait) (began, last event.Time) {
 		}
 		unfinished := c.Raw.Flags&event.Unfinished != 0
 		switch {
+		case unfinished && c.Name() == "restart_syscall": // the call that it goes on with is told too
+			continue
 		case w.Call == nil && !unfinished:
 			return 0, c.Leave()
 		case w.Call == nil:
