@@ -9,7 +9,7 @@ FUZZTIME ?= 3s
 # child processes that these packages' tests are about; everything else has it.
 NORACE = /internal/(launch|strace|demo|arch)$$|/internal/lens/[a-z]+$$|/cmd/|/e2e(/|$$)
 
-.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench fmt clean
+.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench bench-wire fmt clean
 
 all: build
 
@@ -57,6 +57,11 @@ fuzz:
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# The wire lens beside tshark and openssl, on a capture that is generated in a
+# temporary folder (4 GB of room; BENCH_WIRE=-large=0 does with 0.5 GB).
+bench-wire: build
+	$(GO) run ./internal/wire/bench -culprit bin/culprit $(BENCH_WIRE)
 
 clean:
 	rm -rf bin

@@ -167,8 +167,8 @@ func (l *listener) exchange(n int) *Exchange {
 func (l *listener) tls(e *wire.Event) {
 	t := l.c.TLS
 	switch m := e.Msg.(type) {
-	case wire.Sized:
-		t.Bytes[e.Dir&1] += int64(m.Len)
+	case tls.AppData, tls.EarlyData:
+		t.Bytes[e.Dir&1] += int64(e.Len)
 		t.Done = true
 		t.Used = t.Used || e.Dir == dissect.ToServer
 	case *tls.ClientHello:

@@ -52,7 +52,7 @@ type Packet struct {
 	Data      []byte
 	PID, TID  uint32 // of the process, when the capture says it
 
-	tcp.Frame       // zero when Err is set
+	tcp.Frame       // as far as it goes when Err is set
 	Err       error // why it was not taken apart: one of package tcp's
 
 	Stream   *Stream // nil when it is neither TCP nor UDP
@@ -169,7 +169,7 @@ func (p *Pass) take(b *pcapng.Packet) {
 	if int(b.Interface) < len(p.links) {
 		x.Link = p.links[b.Interface]
 	}
-	x.Frame, x.Err = p.decoder.Decode(x.Link, b.Data, x.Time)
+	x.Err = p.decoder.Decode(&x.Frame, x.Link, b.Data, x.Time)
 	if x.Err != nil {
 		p.Undecoded[x.Err.Error()]++
 		return

@@ -45,6 +45,7 @@ type tlsLayer struct {
 	inner *Session
 	alpn  string
 	begun bool
+	piece dissect.Input // what inner gets, here so that it isn't allocated
 }
 
 func newTLS(o Options) Layer { return &tlsLayer{conn: tls.New(o.Keys)} }
@@ -64,10 +65,11 @@ func (l *tlsLayer) Close(s *Session, in *dissect.Input) {
 func (l *tlsLayer) take(s *Session, outs []tls.Output) {
 	for i := range outs {
 		o := &outs[i]
-		piece := dissect.Input{Time: o.Time, Dir: o.Dir, Ref: o.LastRef}
+		piece := &l.piece
+		*piece = dissect.Input{Time: o.Time, Dir: o.Dir, Ref: o.LastRef}
 		switch m := o.Msg.(type) {
 		case tls.AppData, tls.EarlyData:
-			s.Emit(o.Dir, o.Span, Sized{o.Msg, len(o.Data)})
+			s.emit(o.Dir, o.Span, o.Msg, len(o.Data))
 			piece.Data = o.Data
 		case tls.Plain:
 			piece.Data = o.Data
@@ -92,19 +94,13 @@ func (l *tlsLayer) take(s *Session, outs []tls.Output) {
 			l.begun = true
 			l.inner = s.Inner(alpnProto[l.alpn])
 		}
-		l.inner.Feed(&piece)
+		l.inner.Feed(piece)
 	}
 }
 
 // alpnProto maps the names that TLS negotiates (IANA "TLS ALPN Protocol IDs")
 // to those of the layers.
 var alpnProto = map[string]string{"http/1.1": "http", "http/1.0": "http", "h2": "http2", "dot": "dns"}
-
-// Sized is a message that carries data, with how much.
-type Sized struct {
-	Msg any
-	Len int
-}
 
 // httpLayer is an HTTP/1.x connection, and what it turns into.
 type httpLayer struct {
@@ -113,6 +109,7 @@ type httpLayer struct {
 	proto  string
 	begun  bool
 	pieces bool
+	piece  dissect.Input // what inner gets, here so that it isn't allocated
 }
 
 func newHTTP(o Options) Layer {
@@ -134,7 +131,8 @@ func (l *httpLayer) Close(s *Session, in *dissect.Input) {
 func (l *httpLayer) take(s *Session, outs []http.Output) {
 	for i := range outs {
 		o := &outs[i]
-		piece := dissect.Input{Time: o.Time, Dir: o.Dir, Ref: o.LastRef}
+		piece := &l.piece
+		*piece = dissect.Input{Time: o.Time, Dir: o.Dir, Ref: o.LastRef}
 		switch m := o.Msg.(type) {
 		case http.Raw:
 			piece.Data = o.Data
@@ -153,7 +151,7 @@ func (l *httpLayer) take(s *Session, outs []http.Output) {
 			l.begun = true
 			l.inner = s.Inner(l.proto)
 		}
-		l.inner.Feed(&piece)
+		l.inner.Feed(piece)
 	}
 }
 

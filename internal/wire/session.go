@@ -32,6 +32,7 @@ type shared struct {
 	options Options
 	stream  *Stream
 	emit    func(*Event)
+	event   Event // the newest, here so that it isn't allocated
 }
 
 // NewSession returns a Session that is not a part of a walk; emit is called
@@ -54,7 +55,12 @@ type Layer interface {
 
 // Emit tells of a message.
 func (s *Session) Emit(d dissect.Dir, span dissect.Span, msg any) {
-	s.shared.emit(&Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth, Msg: msg})
+	s.emit(d, span, msg, 0)
+}
+
+func (s *Session) emit(d dissect.Dir, span dissect.Span, msg any, n int) {
+	s.shared.event = Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth, Msg: msg, Len: n}
+	s.shared.emit(&s.shared.event)
 }
 
 // Inner returns a new Session for what the layer carries, nil when they are too

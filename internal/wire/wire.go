@@ -47,6 +47,7 @@ type Event struct {
 	// *dns.Message, ...), or one of this package's: Identified. It is nil for
 	// Data.
 	Msg any
+	Len int // bytes of data that Msg carries, of tls.AppData and tls.EarlyData
 
 	// For Options.Data only.
 	Session *Session // which got the bytes; nil for a piece of an HTTP body, whose Msg is http.Body

@@ -123,17 +123,16 @@ func words(a netip.Addr) [2]uint64 {
 // brought into order. The slice is valid until the next call.
 func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 	a.out = a.out[:0]
-	k := keyOf(f)
-	c := a.last
-	if c == nil || c.key != k {
-		c = a.conns[k]
+	c := a.last // packets come in runs
+	if c == nil || !c.between(f) {
+		c = a.conns[keyOf(f)]
 	}
 	if c != nil && f.Flags&(SYN|ACK) == SYN && c.renewed(f) {
 		a.flush(c)
 		c = nil
 	}
 	if c == nil {
-		c = a.open(k, f, t)
+		c = a.open(keyOf(f), f, t)
 	}
 	if a.last != c {
 		a.recent.MoveToBack(c.place)
@@ -172,6 +171,11 @@ func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 		a.reset(c, d, f, t, ref)
 	}
 	return c, a.out
+}
+
+// between says whether a packet is one of the connection's.
+func (c *Conn) between(f *Frame) bool {
+	return f.Src == c.Client && f.Dst == c.Server || f.Src == c.Server && f.Dst == c.Client
 }
 
 // renewed says whether a SYN opens another connection between the same ports.

@@ -50,17 +50,18 @@ type fragment struct {
 	more bool
 }
 
-// Decode takes one packet apart, as the function does. The last fragment of a
-// datagram that is complete gives the datagram; the others ErrFragment.
-func (d *Decoder) Decode(link int, b []byte, t event.Time) (Frame, error) {
-	f, err := Decode(link, b)
+// Decode takes one packet apart into f, which is empty, as the function does.
+// The last fragment of a datagram that is complete gives the datagram; the others
+// ErrFragment.
+func (d *Decoder) Decode(f *Frame, link int, b []byte, t event.Time) error {
+	err := f.decode(link, b)
 	if err != ErrFragment {
-		return f, err
+		return err
 	}
 	d.Fragments++
-	whole := d.add(&f, t)
+	whole := d.add(f, t)
 	if whole == nil {
-		return f, ErrFragment
+		return ErrFragment
 	}
 	if f.Src.Addr().Is6() {
 		return f.extensions(whole, 0)

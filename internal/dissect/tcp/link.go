@@ -69,34 +69,40 @@ type Frame struct {
 
 // Decode takes one packet apart. The error is or wraps one of this package's.
 func Decode(link int, b []byte) (Frame, error) {
+	var f Frame
+	err := f.decode(link, b)
+	return f, err
+}
+
+func (f *Frame) decode(link int, b []byte) error {
 	typ, b, err := network(link, b)
 	if err != nil {
-		return Frame{}, err
+		return err
 	}
 	for range 8 { // stacked VLAN tags and PPPoE
 		switch typ {
 		case 0x0800:
-			return ipv4(b)
+			return f.ipv4(b)
 		case 0x86dd:
-			return ipv6(b)
+			return f.ipv6(b)
 		case 0x8100, 0x88a8, 0x9100:
 			if len(b) < 4 {
-				return Frame{}, ErrShort
+				return ErrShort
 			}
 			typ, b = int(b[2])<<8|int(b[3]), b[4:]
 		case 0x8864:
 			if len(b) < 8 {
-				return Frame{}, ErrShort
+				return ErrShort
 			}
 			if typ, err = ppp(int(b[6])<<8 | int(b[7])); err != nil {
-				return Frame{}, err
+				return err
 			}
 			b = b[8:]
 		default:
-			return Frame{}, ErrNotIP
+			return ErrNotIP
 		}
 	}
-	return Frame{}, ErrBad
+	return ErrBad
 }
 
 func ppp(p int) (int, error) {
@@ -180,44 +186,44 @@ func nflog(b []byte) (int, []byte, error) {
 	return 0, nil, ErrNotIP
 }
 
-func ipv4(b []byte) (Frame, error) {
+func (f *Frame) ipv4(b []byte) error {
 	if len(b) < 20 {
-		return Frame{}, ErrShort
+		return ErrShort
 	}
 	hl, total := int(b[0]&15)*4, int(b[2])<<8|int(b[3])
 	if b[0]>>4 != 4 || hl < 20 {
-		return Frame{}, ErrBad
+		return ErrBad
 	}
 	if total == 0 { // segmentation offload: the length did not fit or was not filled in
 		total = len(b)
 	}
 	if hl > total {
-		return Frame{}, ErrBad
+		return ErrBad
 	}
 	if len(b) < hl {
-		return Frame{}, ErrShort
+		return ErrShort
 	}
-	f := Frame{Proto: b[9]}
+	f.Proto = b[9]
 	src, dst := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	f.Src, f.Dst = netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0)
 	rest, cut := b[hl:max(hl, min(total, len(b)))], max(0, total-len(b))
 	if frag := int(b[6])<<8 | int(b[7]); frag&0x3fff != 0 {
 		f.frag = fragment{id: uint32(b[4])<<8 | uint32(b[5]), at: frag & 0x1fff * 8, more: frag&0x2000 != 0}
 		f.Payload, f.Cut = rest, cut
-		return f, ErrFragment
+		return ErrFragment
 	}
 	return f.transport(rest, cut)
 }
 
-func ipv6(b []byte) (Frame, error) {
+func (f *Frame) ipv6(b []byte) error {
 	if len(b) < 40 {
-		return Frame{}, ErrShort
+		return ErrShort
 	}
 	if b[0]>>4 != 6 {
-		return Frame{}, ErrBad
+		return ErrBad
 	}
 	n := int(b[4])<<8 | int(b[5])
-	f := Frame{Proto: b[6]}
+	f.Proto = b[6]
 	f.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), 0)
 	f.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), 0)
 	b = b[40:]
@@ -228,49 +234,49 @@ func ipv6(b []byte) (Frame, error) {
 }
 
 // extensions passes over the extension headers of IPv6 (RFC 8200 section 4).
-func (f Frame) extensions(b []byte, cut int) (Frame, error) {
+func (f *Frame) extensions(b []byte, cut int) error {
 	for range 16 {
 		switch f.Proto {
 		case 0, 43, 60, 51: // hop-by-hop, routing, destination options, AH
 			if len(b) < 8 {
-				return f, ErrShort
+				return ErrShort
 			}
 			l := int(b[1])*8 + 8
 			if f.Proto == 51 {
 				l = int(b[1])*4 + 8
 			}
 			if l > len(b) {
-				return f, ErrShort
+				return ErrShort
 			}
 			f.Proto, b = b[0], b[l:]
 		case 44: // fragment (RFC 8200 section 4.5)
 			if len(b) < 8 {
-				return f, ErrShort
+				return ErrShort
 			}
 			frag := int(b[2])<<8 | int(b[3])
 			f.Proto, f.frag = b[0], fragment{id: binary.BigEndian.Uint32(b[4:]), at: frag &^ 7, more: frag&1 != 0}
 			if b = b[8:]; frag&^6 != 0 {
 				f.Payload, f.Cut = b, cut
-				return f, ErrFragment
+				return ErrFragment
 			}
 		default:
 			return f.transport(b, cut)
 		}
 	}
-	return f, ErrBad
+	return ErrBad
 }
 
-func (f Frame) transport(b []byte, cut int) (Frame, error) {
+func (f *Frame) transport(b []byte, cut int) error {
 	f.Payload, f.Cut = b, cut
 	hl := 8
 	switch f.Proto {
 	case ProtoTCP:
 		if len(b) < 20 {
-			return f, ErrShort
+			return ErrShort
 		}
 		hl = int(b[12]>>4) * 4
 		if hl < 20 {
-			return f, ErrBad
+			return ErrBad
 		}
 		f.Seq, f.Ack = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 		f.Flags, f.Window = b[13], binary.BigEndian.Uint16(b[14:])
@@ -281,36 +287,36 @@ func (f Frame) transport(b []byte, cut int) (Frame, error) {
 			f.Cut -= hl - len(b)
 			hl = len(b)
 			if f.Cut < 0 {
-				return f, ErrBad
+				return ErrBad
 			}
 		}
 	case ProtoUDP:
 		if len(b) < 8 {
-			return f, ErrShort
+			return ErrShort
 		}
 		if n := int(b[4])<<8 | int(b[5]); n >= 8 && n < len(b) {
 			b = b[:n]
 		}
 	case 4: // IP in IP (RFC 2003)
-		return ipv4(b)
+		return f.ipv4(b)
 	case 41: // IPv6 in IP (RFC 4213)
-		return ipv6(b)
+		return f.ipv6(b)
 	case 47:
 		return f.gre(b)
 	default:
-		return f, nil
+		return nil
 	}
 	f.Src = netip.AddrPortFrom(f.Src.Addr(), binary.BigEndian.Uint16(b))
 	f.Dst = netip.AddrPortFrom(f.Dst.Addr(), binary.BigEndian.Uint16(b[2:]))
 	f.Payload = b[hl:]
-	return f, nil
+	return nil
 }
 
 // gre opens a GRE tunnel (RFC 2784, RFC 2890). What it carries besides IP is
 // left alone.
-func (f Frame) gre(b []byte) (Frame, error) {
+func (f *Frame) gre(b []byte) error {
 	if len(b) < 4 || b[1]&7 != 0 {
-		return f, nil
+		return nil
 	}
 	n := 4
 	for _, bit := range []byte{0x80, 0x20, 0x10} { // checksum, key, sequence number
@@ -319,15 +325,15 @@ func (f Frame) gre(b []byte) (Frame, error) {
 		}
 	}
 	if len(b) < n {
-		return f, nil
+		return nil
 	}
 	switch typ := int(b[2])<<8 | int(b[3]); typ {
 	case 0x0800:
-		return ipv4(b[n:])
+		return f.ipv4(b[n:])
 	case 0x86dd:
-		return ipv6(b[n:])
+		return f.ipv6(b[n:])
 	}
-	return f, nil
+	return nil
 }
 
 // windowScale finds the option in a SYN (RFC 7323 section 2.2), scaleNone when

@@ -26,27 +26,31 @@ import (
 func main() {
 	culprit := flag.String("culprit", "bin/culprit", "the program to measure")
 	size := flag.Int("mb", 320, "size of the capture in MB")
+	exact := flag.Int("bytes", 0, "its size in bytes, instead")
 	large := flag.Int("large", 10, "how many times as large the file for the memory test is; 0: none")
 	runs := flag.Int("runs", 3, "of how many runs the fastest counts")
 	only := flag.String("generate", "", "only generate the capture, as this file and FILE.keys")
 	flag.Parse()
-	if err := run(*culprit, *size, *large, *runs, *only); err != nil {
+	if err := run(*culprit, *size, *exact, *large, *runs, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(culprit string, size, large, runs int, only string) error {
+func run(culprit string, size, exact, large, runs int, only string) error {
 	if only != "" {
-		return generate(only, only+".keys", size<<20)
+		if exact == 0 {
+			exact = size << 20
+		}
+		return generate(only, only+".keys", exact)
 	}
 	dir, err := os.MkdirTemp("", "culprit-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	pcap, keys := filepath.Join(dir, "bench.pcap"), filepath.Join(dir, "bench.keys")
-	if err := generate(pcap, keys, size<<20); err != nil {
+	pcap, keys, err := generated(dir, "bench.pcap", size<<20)
+	if err != nil {
 		return err
 	}
 	st, err := os.Stat(pcap)
@@ -75,20 +79,33 @@ func run(culprit string, size, large, runs int, only string) error {
 	}
 	fmt.Printf("peak memory: %d MB (goal 150)\n", us.rss>>20)
 	if large > 0 {
-		big, bigKeys := filepath.Join(dir, "big.pcap"), filepath.Join(dir, "big.keys")
-		if err := generate(big, bigKeys, large*size<<20); err != nil {
+		big, bigKeys, err := generated(dir, "big.pcap", large*size<<20)
+		if err != nil {
 			return err
 		}
 		m, _ := pair(1, []string{culprit, "show", "--keylog", bigKeys, big, filter}, nil)
 		fmt.Printf("peak memory, %d times as large: %d MB (goal: the same), %.2f s\n", large, m.rss>>20, m.wall.Seconds())
 	}
-	small, smallKeys := filepath.Join(dir, "small.pcap"), filepath.Join(dir, "small.keys")
-	if err := generate(small, smallKeys, 64<<10); err != nil {
+	small, smallKeys, err := generated(dir, "small.pcap", 64<<10)
+	if err != nil {
 		return err
 	}
 	first, _ := pair(5*runs, []string{culprit, "show", "--keylog", smallKeys, small}, nil)
 	fmt.Printf("a small capture, from start to end: %.3f s (goal 0.02), %d MB (goal 30)\n", first.wall.Seconds(), first.rss>>20)
 	return nil
+}
+
+// generated has another process generate a capture: the peak memory that the
+// kernel tells of a child includes what its parent had when it was started.
+func generated(dir, name string, size int) (pcap, keys string, err error) {
+	pcap = filepath.Join(dir, name)
+	self, err := os.Executable()
+	if err != nil {
+		return "", "", err
+	}
+	cmd := exec.Command(self, "-generate", pcap, "-bytes", strconv.Itoa(size))
+	cmd.Stderr = os.Stderr
+	return pcap, pcap + ".keys", cmd.Run()
 }
 
 // measured is the best of several runs of one program.
