@@ -100,7 +100,11 @@ traffic), joins what it saw, and explains why the program failed.
 		},
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{2, err} })
-	c.AddCommand(runCommand(), attachCommand(), explainCommand(), showCommand(), followCommand(), demoCommand(), doctorCommand(), debugCommand(), straceCommand())
+	c.AddCommand(
+		runCommand(), attachCommand(), explainCommand(), showCommand(), followCommand(),
+		straceCommand(), ownerCommand(),
+		demoCommand(), doctorCommand(), debugCommand(),
+	)
 	return c
 }
 
