@@ -150,20 +150,26 @@ func caseAndNumber(c *cobra.Command, args []string) error {
 
 // recordedRequest finds the request that is meant, and its number.
 func recordedRequest(args []string, keyLogs []string) (*replay.Request, int, error) {
-	d, err := diagnoseWith(args[0], timeline.Options{Body: replayBody}, keyLogs...)
+	d, err := diagnose(args[0], keyLogs...)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer d.Close()
+	defer d.c.Close()
+	t := d.t
+	if d.c.Case != nil { // once more, with the bodies
+		if t, err = (timeline.Options{Body: replayBody}).Build(d.c.Events()); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", args[0], err)
+		}
+	}
 	var all []*timeline.Exchange
 	var blamed int
-	for _, conn := range d.t.Conns {
+	for i, conn := range t.Conns {
 		for _, x := range conn.HTTP {
 			if x.Request == nil || conn.Accepted {
 				continue
 			}
 			all = append(all, x)
-			if conn == d.Verdict.Conn && (blamed == 0 || x.Response != nil && x.Response.Status >= 400) {
+			if d.t.Conns[i] == d.result.Verdict.Conn && (blamed == 0 || x.Response != nil && x.Response.Status >= 400) {
 				blamed = len(all)
 			}
 		}
@@ -206,7 +212,7 @@ func readBody(path string) ([]byte, error) {
 
 // askAgain asks before a request that may change something is repeated.
 func askAgain(r *replay.Request, n int, path string) error {
-	if !isTerminal(os.Stdin) {
+	if !terminal(os.Stdin) {
 		return usagef("request %d is %s %s, which may change something: --yes sends it all the same, `culprit curl %s %d` only prints it", n, r.Method, r.URL, path, n)
 	}
 	fmt.Fprintf(os.Stderr, "%s %s may change something on the server. Send it again? [y/N] ", r.Method, r.URL)
@@ -227,7 +233,7 @@ func sendAgain(ctx context.Context, r *replay.Request, o replay.Options, asJSON 
 		o.Body = os.Stdout
 	}
 	o.Now = time.Now
-	o.Tell = func(mark byte, text string) { fmt.Fprintf(story, "%c %s\n", mark, clean(text)) }
+	o.Tell = func(mark byte, text string) { fmt.Fprintf(story, "%c %s\n", mark, visible(text)) }
 	res, err := replay.Send(ctx, r, o)
 	if errors.Is(err, replay.ErrBody) {
 		err = fmt.Errorf("%w: --body FILE sends another one, --expect-continue asks whether it would be taken", err)
@@ -242,4 +248,14 @@ func sendAgain(ctx context.Context, r *replay.Request, o replay.Options, asJSON 
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(out))
 	}
 	return err
+}
+
+// visible takes the control characters out of a text that a peer may have made.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return '.'
+		}
+		return r
+	}, s)
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,6 +51,7 @@ func TestScript(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"case":          cmdCase,
 			"status":        cmdStatus,
 			"need":          cmdNeed,
 			"mode":          cmdMode,
@@ -76,6 +79,23 @@ func setup(e *testscript.Env) error {
 }
 
 // status STATUS COMMAND [ARG...] runs a command and wants that exit status.
+// cmdCase makes a case of a recorded one: case NAME FILE.
+func cmdCase(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: case NAME FILE")
+	}
+	packed, err := os.Open(filepath.Join("..", "..", "internal", "explain", "testdata", "cases", args[0]+".events.gz"))
+	ts.Check(err)
+	defer packed.Close()
+	plain, err := gzip.NewReader(packed)
+	ts.Check(err)
+	events, err := os.Create(ts.MkAbs(args[0] + ".jsonl"))
+	ts.Check(err)
+	_, err = io.Copy(events, plain)
+	ts.Check(errors.Join(err, events.Close()))
+	ts.Check(ts.Exec("culprit", "debug", "pack", args[0]+".jsonl", args[1]))
+}
+
 func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status STATUS COMMAND [ARG...]")
