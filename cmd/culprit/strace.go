@@ -26,6 +26,8 @@ import (
 	"culprit/internal/sysabi"
 )
 
+const pathMax = 4096 // PATH_MAX
+
 func straceCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "strace [OPTIONS] { -p PID | PROG [ARGS] }",
@@ -87,6 +89,8 @@ func straceMain(name string, args []string, starting int) int {
 			}
 		}()
 		w.Log, w.Direct = log, pipe != nil
+	} else if c.Separate && len(c.Output) >= pathMax-12 { // the process's number is to follow
+		return straceFailed(name, fmt.Errorf("%s: %s", c.Output, sysabi.Errno(unix.ENAMETOOLONG).Text()))
 	} else if c.Separate {
 		w.Log = io.Discard
 	}
@@ -95,7 +99,9 @@ func straceMain(name string, args []string, starting int) int {
 			return straceFailed(name, err)
 		}
 	}
-	w.Starting = starting
+	if w.Starting = starting; starting != 0 && c.Debug {
+		say(fmt.Sprintf("new tracer pid is %d", os.Getpid()))
+	}
 	w.Ready = func() {
 		if starting != 0 {
 			tellAttached()
@@ -140,7 +146,6 @@ func straceFailed(name string, err error) int {
 
 // findProgram looks a program up as execvp(3) does.
 func findProgram(name string) (string, error) {
-	const pathMax = 4096
 	if len(name) >= pathMax {
 		return "", fmt.Errorf("exec: %s", sysabi.Errno(unix.ENAMETOOLONG).Text())
 	}
@@ -206,7 +211,10 @@ func straceLog(c *strace.Config) (io.WriteCloser, *exec.Cmd, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a pipe: %w", err)
 	}
-	if err := cmd.Start(); err != nil {
+	// By another thread than this one, which waits for its children: the program.
+	started := make(chan error)
+	go func() { started <- cmd.Start() }()
+	if err := <-started; err != nil {
 		return nil, nil, fmt.Errorf("start %s: %w", c.Output[1:], err)
 	}
 	return in, cmd, nil
@@ -247,6 +255,9 @@ func straceUser(name string) (*tracer.User, error) {
 // -I 3 or 4: then the signals are the program's alone.
 func straceSignals(c *strace.Config) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	if c.Interrupts == 1 { // they end this process as it stands
+		return ctx, func() {}
+	}
 	never := c.Interrupts > 2 || c.Interrupts == 0 && c.Daemonize > 0 || c.Interrupts == 0 && c.Output != "" && len(c.Command) > 0
 	got := make(chan os.Signal, 4)
 	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTERM} {

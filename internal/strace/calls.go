@@ -53,7 +53,7 @@ func (p *printer) present(t *tracer.Task, st *state) {
 	p.fds.task(t)
 	p.pids.task = st
 	if p.labels != nil {
-		p.labels.tid = t.TID
+		p.labels.dir = p.procs.dir(int64(t.TID))
 	}
 }
 

@@ -17,18 +17,18 @@ import (
 // stands still.
 type describer struct {
 	kinds wordSet
-	tid   int32
+	procs *procs
+	dir   string // of the present task in /proc
 	socks *sockets
 }
 
-func (d *describer) task(t *tracer.Task) { d.tid = t.TID }
+func (d *describer) task(t *tracer.Task) { d.dir = d.procs.dir(int64(t.TID)) }
 
 func (d *describer) path(fd int64) string {
-	p := "/proc/" + strconv.Itoa(int(d.tid))
 	if fd == -100 {
-		return p + "/cwd"
+		return d.dir + "/cwd"
 	}
-	return p + "/fd/" + strconv.FormatInt(fd, 10)
+	return d.dir + "/fd/" + strconv.FormatInt(fd, 10)
 }
 
 // append prints <...> after a descriptor.
@@ -44,13 +44,13 @@ func (d *describer) append(b []byte, fd int64) []byte {
 		var text string
 		switch {
 		case d.kinds.in("socket") && strings.HasPrefix(link, "socket:["):
-			text = d.socks.describe(d.path(fd), strings.TrimSuffix(link[len("socket:["):], "]"))
+			text = d.socks.describe(d.dir, d.path(fd), strings.TrimSuffix(link[len("socket:["):], "]"))
 			if text == "" {
 				text = link
 			}
 			return append(append(append(b, '<'), text...), '>')
 		case d.kinds.in("dev") && strings.HasPrefix(link, "/"):
-			if text = device(d.path(fd)); text != "" {
+			if text = d.device(fd); text != "" {
 				return append(append(append(append(b, '<'), angled(link)...), text...), '>')
 			}
 		case d.kinds.in("pidfd") && (link == "anon_inode:[pidfd]" || strings.HasPrefix(link, "pidfd:")):
@@ -118,9 +118,9 @@ func escaped(b []byte, text, special string) []byte {
 }
 
 // device is the number of a device file: <char 1:3>.
-func device(path string) string {
+func (d *describer) device(fd int64) string {
 	var st unix.Stat_t
-	if unix.Stat(path, &st) != nil {
+	if unix.Stat(d.path(fd), &st) != nil {
 		return ""
 	}
 	kind := ""
@@ -132,12 +132,18 @@ func device(path string) string {
 	default:
 		return ""
 	}
-	return fmt.Sprintf("<%s %d:%d>", kind, unix.Major(st.Rdev), unix.Minor(st.Rdev))
+	other := ""
+	if major, minor := unix.Major(st.Rdev), unix.Minor(st.Rdev); kind == "char" && major == 5 && minor == 2 { // /dev/ptmx
+		if n := d.info(fd, "tty-index:"); n != "" {
+			other = " @/dev/pts/" + n
+		}
+	}
+	return fmt.Sprintf("<%s %d:%d%s>", kind, unix.Major(st.Rdev), unix.Minor(st.Rdev), other)
 }
 
 // info is a field of /proc/PID/fdinfo/FD.
 func (d *describer) info(fd int64, field string) string {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(int(d.tid)) + "/fdinfo/" + strconv.FormatInt(fd, 10))
+	b, _ := os.ReadFile(d.dir + "/fdinfo/" + strconv.FormatInt(fd, 10))
 	for line := range bytes.Lines(b) {
 		if v, ok := bytes.CutPrefix(line, []byte(field)); ok {
 			return string(bytes.TrimSpace(v))
@@ -151,15 +157,12 @@ func (d *describer) eventfd(fd int64) string {
 	if err != nil {
 		return ""
 	}
-	text := fmt.Sprintf("<anon_inode:eventfd, eventfd-count=%#x", count)
-	if count == 0 {
-		text = "<anon_inode:eventfd, eventfd-count=0"
-	}
+	text := "<{eventfd-count=" + string(hexNumber(nil, count))
 	if id := d.info(fd, "eventfd-id:"); id != "" {
 		text += ", eventfd-id=" + id
 	}
 	if s := d.info(fd, "eventfd-semaphore:"); s != "" {
 		text += ", eventfd-semaphore=" + s
 	}
-	return text + ">"
+	return text + "}>"
 }

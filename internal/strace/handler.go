@@ -35,6 +35,7 @@ type printer struct {
 	unstarted sysabi.Errno // of it when it failed; gaveUp when that was said
 	fds       *describer
 	netlink   func(t *tracer.Task, fd int64) int
+	procs     *procs
 	pids      *pids
 	stacks    *stacks
 	labels    *labels
@@ -64,29 +65,29 @@ type Files interface {
 
 // state is what the printer keeps of a task.
 type state struct {
-	pid      int32
-	space    uint64 // inode of its PID namespace, 0 when not looked up yet
-	out      *output
-	file     io.Closer
-	d        sysabi.Decoded
-	opt      sysabi.Options
-	filtered bool // the call in progress isn't shown
-	begun    bool // its beginning was printed
-	raw      bool
-	next     int // its argument to go on with
-	staged   bool
-	stage    []byte
-	reprint  bool
-	inject   *injection
-	tampered bool            // the call was replaced
-	poked    bool            // memory was
-	seen     map[callKey]int // how often each call came that an injection is for
-	prev     *sysabi.Call    // the call before, which restart_syscall goes on with
-	comm     string          // the command name (-Y)
-	frames   *stack          // at the entry of the call (-k)
-	cpu      int64           // at the entry
-	isExit   bool            // After follows an exit
-	netlink  int             // the protocol of the socket that the call is about, if it is one of netlink
+	pid        int32
+	space      uint64 // inode of its PID namespace, 0 when not looked up yet
+	out        *output
+	file       io.Closer
+	d          sysabi.Decoded
+	opt        sysabi.Options
+	filtered   bool // the call in progress isn't shown
+	begun      bool // its beginning was printed
+	raw        bool
+	next       int // its argument to go on with
+	staged     bool
+	stage      []byte
+	reprint    bool
+	inject     *injection
+	tampered   bool            // the call was replaced
+	poked      bool            // memory was
+	seen       map[callKey]int // how often each call came that an injection is for
+	call, prev *sysabi.Call    // the last call and the one before, which restart_syscall goes on with
+	comm       string          // the command name (-Y)
+	frames     *stack          // at the entry of the call (-k)
+	cpu        int64           // at the entry
+	isExit     bool            // After follows an exit
+	netlink    int             // the protocol of the socket that the call is about, if it is one of netlink
 }
 
 // resuming is the name of the call that restart_syscall goes on with.
@@ -190,7 +191,7 @@ func (p *printer) Refused(e *tracer.AttachError) {
 	if !errors.Is(e.Err, unix.EPERM) {
 		return
 	}
-	if other := statusField(e.PID, "TracerPid:"); other != "" && other != "0" {
+	if other := statusField(p.procs.dir(int64(e.PID)), "TracerPid:"); other != "" && other != "0" {
 		p.message("Process %d is already being traced by pid %s", e.PID, other)
 	}
 }
@@ -224,6 +225,10 @@ func (p *printer) Enter(t *tracer.Task) {
 	st := t.State.(*state)
 	st.isExit, st.inject, st.tampered, st.poked, st.begun, st.frames = false, nil, false, false, false, nil
 	st.cpu = t.CPU
+	if st.call != nil && st.call.Name != "restart_syscall" {
+		st.prev = st.call
+	}
+	st.call = t.Call
 	if p.unstarted != 0 { // the start failed: what follows is not the program's
 		if p.unstarted != gaveUp {
 			p.message("exec: %s", p.unstarted.Text())
@@ -370,9 +375,6 @@ func (p *printer) watch(t *tracer.Task, st *state) {
 	}
 	if changesName(t.Call) && t.Sys.Ret >= 0 {
 		p.pids.named(st)
-	}
-	if t.Call.Name != "restart_syscall" {
-		st.prev = t.Call
 	}
 }
 

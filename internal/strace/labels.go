@@ -11,16 +11,17 @@ import (
 // labels prints SELinux contexts (--secontext): of a task, of a descriptor's
 // file, of the file that a path names. Where there is none nothing is printed.
 type labels struct {
-	full bool
-	tid  int32  // the present task
-	warn func() // called when contexts should be compared with expected ones
+	full  bool
+	procs *procs
+	dir   string // of the present task in /proc
+	warn  func() // called when contexts should be compared with expected ones
 }
 
-func newLabels(kinds wordSet, warn func()) *labels {
+func newLabels(kinds wordSet, at *procs, warn func()) *labels {
 	if kinds.empty() {
 		return nil
 	}
-	l := &labels{full: kinds.in("full")}
+	l := &labels{full: kinds.in("full"), procs: at}
 	if kinds.in("mismatch") {
 		l.warn = warn
 	}
@@ -32,7 +33,7 @@ func (l *labels) task(b []byte, tid int32) []byte {
 	if l == nil {
 		return b
 	}
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(int(tid)) + "/attr/current")
+	text, err := os.ReadFile(l.procs.dir(int64(tid)) + "/attr/current")
 	if err != nil || len(text) == 0 {
 		return b
 	}
@@ -41,12 +42,12 @@ func (l *labels) task(b []byte, tid int32) []byte {
 
 // fd prints " [label]" after a descriptor.
 func (l *labels) fd(b []byte, fd int64) []byte {
-	return l.file(b, "/proc/"+strconv.Itoa(int(l.tid))+"/fd/"+strconv.FormatInt(fd, 10))
+	return l.file(b, l.dir+"/fd/"+strconv.FormatInt(fd, 10))
 }
 
 // path prints it after a path.
 func (l *labels) path(b []byte, dirfd int64, path []byte) []byte {
-	dir := "/proc/" + strconv.Itoa(int(l.tid))
+	dir := l.dir
 	switch {
 	case len(path) > 0 && path[0] == '/':
 		dir += "/root"

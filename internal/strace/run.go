@@ -113,17 +113,18 @@ func (c *Config) Environment(env []string) []string {
 
 // newPrinter makes the handler.
 func newPrinter(c *Config, w Process) *printer {
+	at := newProcs()
 	p := &printer{
 		clock: tracer.Now, cfg: c, files: w.Files, stderr: w.Stderr, name: w.Name, ready: w.Ready, wall: w.Wall, left: c.Limit,
-		fds: &describer{kinds: c.DecodeFDs, socks: &sockets{}},
+		procs: at, fds: &describer{kinds: c.DecodeFDs, procs: at, socks: &sockets{map[string]string{}}},
 	}
 	p.shared = &output{w: w.Log, direct: w.Direct}
 	if w.Log == nil {
 		p.shared.w, p.shared.direct = w.Stderr, true
 	}
-	p.pids = newPIDs(c.PIDs)
-	p.stacks = newStacks(c)
-	p.labels = newLabels(c.Labels, func() {
+	p.pids = &pids{comm: c.PIDs.in("comm"), translated: c.PIDs.in("pidns"), procs: at}
+	p.stacks = newStacks(c, at)
+	p.labels = newLabels(c.Labels, at, func() {
 		p.message("contexts that the policy expects are not known: --secontext=mismatch shows the actual ones only")
 	})
 	p.early = p.shared.direct || !c.DecodeFDs.empty() || p.pids.wanted() || p.labels != nil || len(c.Injections) > 0

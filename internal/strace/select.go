@@ -74,7 +74,7 @@ func (p *printer) chosenFD(t *tracer.Task, fd int64) bool {
 	if len(p.paths) == 0 || fd < 0 {
 		return false
 	}
-	path := "/proc/" + strconv.Itoa(int(t.TID)) + "/fd/" + strconv.FormatInt(fd, 10)
+	path := p.procs.dir(int64(t.TID)) + "/fd/" + strconv.FormatInt(fd, 10)
 	link, err := os.Readlink(path)
 	if err != nil {
 		return false

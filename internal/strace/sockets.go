@@ -16,21 +16,23 @@ import (
 
 // sockets finds a socket's addresses by its inode, in the tables that /proc/net
 // has of the traced program's network namespace.
-type sockets struct{}
+type sockets struct {
+	peers map[string]string // of Unix sockets, by their inodes: known also when the peer is gone
+}
 
 // describe returns what strace -yy prints of a socket: TCP:[127.0.0.1:4->127.0.0.1:80].
-func (s *sockets) describe(path, inode string) string {
+func (s *sockets) describe(dir, path, inode string) string {
 	proto := protocol(path)
 	if proto == "" {
 		return ""
 	}
-	dir := path[:strings.Index(path[len("/proc/"):], "/")+len("/proc/")] + "/net/"
+	dir += "/net/"
 	var details string
 	switch strings.TrimSuffix(proto, "v6") {
 	case "TCP", "UDP", "UDPLITE", "UDP-Lite", "RAW", "PING":
 		details = inet(dir, proto, inode)
 	case "UNIX", "UNIX-STREAM":
-		details, proto = unixSocket(dir, proto, inode)
+		details, proto = s.unix(dir, proto, inode)
 	case "NETLINK":
 		details = netlink(dir, inode)
 	}
@@ -110,7 +112,7 @@ func text(a netip.AddrPort) string {
 
 // unixSocket prints the inode and the path; the peer's inode takes a question to
 // the kernel (sock_diag(7)).
-func unixSocket(dir, proto, inode string) (string, string) {
+func (s *sockets) unix(dir, proto, inode string) (string, string) {
 	f := row(dir+"unix", 6, inode)
 	if f == nil {
 		return "", proto
@@ -126,9 +128,10 @@ func unixSocket(dir, proto, inode string) (string, string) {
 	out := inode
 	if ino, err := strconv.ParseUint(inode, 10, 32); err == nil {
 		if peer := sockdiag.UnixPeer(uint32(ino)); peer != 0 {
-			out += "->" + strconv.FormatUint(uint64(peer), 10)
+			s.peers[inode] = "->" + strconv.FormatUint(uint64(peer), 10)
 		}
 	}
+	out += s.peers[inode]
 	if len(f) > 7 {
 		name := strings.Join(f[7:], " ")
 		if strings.HasPrefix(name, "@") {

@@ -3,6 +3,7 @@ package strace
 import (
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 
 	"culprit/internal/lens/tracer"
@@ -14,7 +15,8 @@ import (
 type stacks struct {
 	unwinder *native.Unwinder
 	limit    int
-	pid      int // whose files are opened
+	procs    *procs
+	pid      int // whose files are opened, as /proc knows it
 	maps     map[int32]native.Maps
 }
 
@@ -26,11 +28,11 @@ type stack struct {
 
 const defaultFrames = 256
 
-func newStacks(c *Config) *stacks {
+func newStacks(c *Config, at *procs) *stacks {
 	if c.Stacks == noStacks {
 		return nil
 	}
-	s := &stacks{limit: c.Frames, maps: map[int32]native.Maps{}}
+	s := &stacks{procs: at, limit: c.Frames, maps: map[int32]native.Maps{}}
 	s.unwinder = native.New(func(m *native.Mapping) (native.File, error) { return native.Proc(s.pid)(m) })
 	s.unwinder.Source = c.Stacks == sourceStacks
 	return s
@@ -45,16 +47,17 @@ func (s *stacks) walk(t *tracer.Task) *stack {
 	if err != nil {
 		return nil
 	}
+	dir := s.procs.dir(int64(t.TID))
 	maps, known := s.maps[t.TID]
 	if !known {
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(int(t.TID)) + "/maps")
+		text, err := os.ReadFile(dir + "/maps")
 		if err != nil {
 			return nil
 		}
 		maps = native.ParseMaps(text)
 		s.maps[t.TID] = maps
 	}
-	s.pid = int(t.TID)
+	s.pid, _ = strconv.Atoi(path.Base(dir))
 	frames, more := s.unwinder.Stack(regs, maps, t, s.limit)
 	return &stack{frames, more}
 }

@@ -32,6 +32,9 @@ func timestamps(text string, f timeFormat) (timeFormat, bool) {
 		return timeFormat{on: true}, true
 	}
 	for _, w := range strings.Split(text, ",") {
+		if w == "" {
+			continue
+		}
 		word, isFormat := strings.CutPrefix(w, "format:")
 		word, isPrecision := strings.CutPrefix(word, "precision:")
 		if d, ok := digits(word); ok && !isFormat {

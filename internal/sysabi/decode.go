@@ -140,7 +140,7 @@ func (d *Decoded) value(v *Value, arg *Arg, reg int) {
 			if arg.n.from == fromConst {
 				v.Data, _, _ = bytes.Cut(v.Data, []byte{0})
 			} else if arg.n.v == argNUL { // the result counts the NUL byte
-				v.Data = bytes.TrimSuffix(v.Data, []byte{0})
+				v.Data, _, _ = bytes.Cut(v.Data, []byte{0})
 			}
 			v.Str = string(v.Data)
 			return

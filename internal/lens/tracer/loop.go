@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -179,6 +180,11 @@ func (r *Tracer) stopped(s stop) {
 
 // call takes in the entry to a system call, or its exit.
 func (r *Tracer) call(t *Task) {
+	if t.InCall && t.ignored && !t.exec { // an exit that nobody wants to know of
+		t.InCall = false
+		r.resume(t, 0)
+		return
+	}
 	if !r.syscallInfo(t.TID) {
 		r.resume(t, 0)
 		return
@@ -189,7 +195,7 @@ func (r *Tracer) call(t *Task) {
 		t.arena.Reset()
 		t.Sys = event.Syscall{Arch: event.Arch(r.info.arch), NR: uint32(r.info.u[0]), Args: [6]uint64(r.info.u[1:7]), Mem: t.Sys.Mem[:0]}
 		t.Call = sysabi.Lookup(t.Sys.Arch, t.Sys.NR)
-		t.IP, t.InCall, t.skip, t.ignored = r.info.ip, true, false, false
+		t.IP, t.InCall, t.skip, t.ignored, t.fresh = r.info.ip, true, false, false, false
 		if t.exec && !executes(t.Call) { // of whoever is about to start the program
 			r.resume(t, 0)
 			return
@@ -262,7 +268,7 @@ func (r *Tracer) unknown(tid int32, st unix.WaitStatus) *Task {
 // started ends the start of the program: when it can't be executed, its process
 // exits with status 1 as strace's does.
 func (r *Tracer) started(t *Task) {
-	t.exec = false
+	t.exec, t.fresh = false, true
 	if t.Sys.Ret == 0 || len(r.opt.Argv) == 0 {
 		return
 	}
@@ -289,9 +295,21 @@ func (r *Tracer) signalled(t *Task, sig unix.Signal) {
 	if t.IP = 0; r.syscallInfo(t.TID) {
 		t.IP = r.info.ip
 	}
+	if t.fresh && r.opt.Starting == int(t.TID) && ownUrgent(sig, t.TID, r.siginfo[:]) {
+		r.resume(t, 0)
+		return
+	}
 	sig = r.h.Signal(t, sig, r.siginfo[:])
 	t.IP = 0
 	r.resume(t, sig)
+}
+
+// ownUrgent says that a signal is the one by which the Go runtime of the process
+// that was to become the program preempted its thread.
+func ownUrgent(sig unix.Signal, tid int32, info []byte) bool {
+	const siTkill = -6
+	le := binary.NativeEndian
+	return sig == unix.SIGURG && int32(le.Uint32(info[8:])) == siTkill && int32(le.Uint32(info[16:])) == tid
 }
 
 // groupStop answers PTRACE_EVENT_STOP: a new task's first stop, a group-stop,

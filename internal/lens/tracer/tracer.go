@@ -125,6 +125,7 @@ type Task struct {
 	exec    bool        // the execve of the program's start is still to succeed
 	exits   bool        // its last stop was shown
 	inject  unix.Signal // delivered with the next resume
+	fresh   bool        // it has made no call since the program's start
 	skip    bool        // the call is replaced: result is set at its exit
 	instead bool        // by another one, not by none
 	result  int64
@@ -170,25 +171,21 @@ var ErrNoneLeft = errors.New("no process to trace")
 // and returns the wait status of the program that it started. When ctx is done,
 // tasks are detached from and run on; the started program gets the signal that
 // ctx's cause says (a SignalError), if any.
+//
+// The calling goroutine's thread is the tracer. Where that is the first of the
+// process, /proc/PID/status of the tasks has the process's number as TracerPid,
+// as people expect.
 func (r *Tracer) Run(ctx context.Context) (unix.WaitStatus, error) {
-	tid := make(chan int, 1)
-	failed := make(chan error, 1)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	done := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer close(done)
-		tid <- unix.Gettid()
-		failed <- r.own()
-	}()
 	var waker sync.WaitGroup
-	waker.Add(1)
-	go func() {
-		defer waker.Done()
-		r.watch(ctx, done, <-tid)
-	}()
-	<-done
+	tid := unix.Gettid()
+	waker.Go(func() { r.watch(ctx, done, tid) })
+	err := r.own()
+	close(done)
 	waker.Wait()
-	return r.result, <-failed
+	return r.result, err
 }
 
 // SignalError is the cause of a context's end by a signal.
@@ -346,7 +343,7 @@ func (t *Task) Replace(nr uint32, ret int64) error {
 }
 
 // Ignore says that the exit of the call that is being entered is of no
-// interest. Where a filter stops calls it isn't stopped at then.
+// interest: it isn't shown, and where a filter stops calls there is no stop.
 func (t *Task) Ignore() { t.ignored = true }
 
 // Delay keeps the task from going on for a time after this stop.
