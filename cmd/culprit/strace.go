@@ -254,10 +254,10 @@ func straceUser(name string) (*tracer.User, error) {
 // straceSignals ends the tracing at a fatal signal, but with -o FILE PROG and
 // -I 3 or 4: then the signals are the program's alone.
 func straceSignals(c *strace.Config) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
 	if c.Interrupts == 1 { // they end this process as it stands
-		return ctx, func() {}
+		return context.Background(), func() {}
 	}
+	ctx, cancel := context.WithCancelCause(context.Background())
 	never := c.Interrupts > 2 || c.Interrupts == 0 && c.Daemonize > 0 || c.Interrupts == 0 && c.Output != "" && len(c.Command) > 0
 	got := make(chan os.Signal, 4)
 	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE, unix.SIGTERM} {
