@@ -31,6 +31,17 @@ func (d *describer) path(fd int64) string {
 	return d.dir + "/fd/" + strconv.FormatInt(fd, 10)
 }
 
+// terminal reports whether a descriptor is a terminal, by its device number
+// (the kernel's admin-guide/devices.txt).
+func (d *describer) terminal(fd int64) bool {
+	var st unix.Stat_t
+	if fd < 0 || unix.Stat(d.path(fd), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	major := unix.Major(st.Rdev)
+	return major >= 3 && major <= 5 || major >= 136 && major <= 143
+}
+
 // append prints <...> after a descriptor.
 func (d *describer) append(b []byte, fd int64) []byte {
 	if fd == -100 && !d.kinds.in("path") {

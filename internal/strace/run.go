@@ -140,6 +140,7 @@ func newPrinter(c *Config, w Process) *printer {
 	case 3:
 		p.opt.Escape = sysabi.EscapeNonASCII
 	}
+	p.opt.Terminal = p.fds.terminal
 	if !c.DecodeFDs.empty() {
 		p.opt.FD = p.fds.append
 	}

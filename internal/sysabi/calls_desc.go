@@ -1,5 +1,7 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // Calls on descriptors.
 var callsDesc = []Call{
 	def("read", Desc, fd, bufOut("buf", 2), size("count")).through(0),
@@ -26,7 +28,7 @@ var callsDesc = []Call{
 	def("pipe", Desc, structOut("pipefd", layoutPair)),
 	def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
 	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
-	def("ioctl", Desc, fd, Arg{Name: "request", kind: KindIoctl}, hex("argp")).varies(ioctlArgs),
+	ioctlOn(event.ArchX8664),
 	def("flock", Desc, fd, flags("operation", setFlock)),
 	def("fsync", Desc, fd),
 	def("fdatasync", Desc, fd),

@@ -1,8 +1,11 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // variantsI386 are the calls that i386 has besides, or in another form: 64 bit
 // values in two registers, structures with 32 bit and with 64 bit times.
 var variantsI386 = []Call{
+	ioctlOn(event.ArchI386),
 	def("_llseek", Desc, fd, hex("offset_high"), hex("offset_low"), structOut("result", layoutOff), enum("whence", setWhence)),
 	def("_newselect", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimeval)).remark(selectRemark),
 	def("select", Desc, ptr("args")),
@@ -141,6 +144,7 @@ func futex64Args(r *[6]uint64) []Arg {
 
 // variantsAArch64 are the calls whose form is another on arm64.
 var variantsAArch64 = []Call{
+	ioctlOn(event.ArchAArch64),
 	def("clone", Process, argsCloneBack[0], argsCloneBack[1], argsCloneBack[2], argsCloneBack[3], argsCloneBack[4]).varies(cloneArgsBack),
 	def("fstat", Desc, fd, structOut("statbuf", layoutStatArm64)),
 	def("newfstatat", File|Desc, dirfd, pathname, structOut("statbuf", layoutStatArm64), flags("flags", setAtFlags)),

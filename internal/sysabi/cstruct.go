@@ -8,7 +8,9 @@ type cstruct struct {
 	fields       []field
 	size, size32 int
 	align        int
-	order        []int // of printing, when it isn't that in memory
+	order        []int   // of printing, when it isn't that in memory
+	all          []field // when fields is a choice of them, see pick
+	list         bool    // printed as [1, 2], without names
 }
 
 // field is a member of a cstruct.
@@ -22,6 +24,11 @@ type field struct {
 	when     func(p *printer, b, all []byte) bool // nil: always
 	own      bool                                 // show prints the name too
 	at, at32 int
+
+	over bool // it lies where the field before it lies, in a union
+	tail bool // it follows the structure
+	mark bool // no field: what comes after it is left out in abbreviated structures, with tail
+	// in all; with over the next member goes on
 }
 
 func (f *field) bytes(word int) int {
@@ -75,6 +82,12 @@ func (r *cstruct) layout() *layout {
 // record prints as much of r as b has; a field that is cut reads as if zeros
 // followed.
 func (p *printer) record(r *cstruct, b []byte) {
+	if r.list {
+		p.str("[")
+		p.members(r, b)
+		p.str("]")
+		return
+	}
 	p.str("{")
 	p.members(r, b)
 	p.str("}")
@@ -82,7 +95,10 @@ func (p *printer) record(r *cstruct, b []byte) {
 
 // members is record without the braces.
 func (p *printer) members(r *cstruct, b []byte) {
-	n := len(r.fields)
+	outer := p.in
+	defer func() { p.in = outer }()
+	p.in = place{r: r, b: b, base: outer.base + uint64(outer.at)}
+	shown, n := 0, len(r.fields)
 	if r.order != nil {
 		n = len(r.order)
 	}
@@ -91,6 +107,12 @@ func (p *printer) members(r *cstruct, b []byte) {
 		if r.order != nil {
 			f = &r.fields[r.order[i]]
 		}
+		if f.mark && (f.tail || p.abbreviated()) {
+			if p.str(", ..."); !f.over {
+				return
+			}
+			continue
+		}
 		if f.name == "" {
 			continue
 		}
@@ -98,21 +120,37 @@ func (p *printer) members(r *cstruct, b []byte) {
 		if p.c.ptr == 4 {
 			at = f.at32
 		}
-		if at >= len(b) {
+		if at >= len(b) && !f.tail {
 			return
 		}
-		n := f.bytes(p.word())
-		v := b[at:min(at+n, len(b))]
-		if len(v) < n {
-			v = append(make([]byte, 0, n), v...)[:n]
+		p.in.at = at
+		v := f.in(b, at, p.word())
+		if f.when != nil && !f.when(p, v, b) {
+			continue
 		}
-		if f.when == nil || f.when(p, v, b) {
-			if !f.own {
-				p.field(f.name)
-			}
-			f.show(p, v, b)
+		switch {
+		case r.list:
+			p.sep(shown)
+			shown++
+		case !f.own:
+			p.field(f.name)
 		}
+		f.show(p, v, b)
 	}
+}
+
+// in returns the bytes of a field in a structure, with zeros for those that are
+// not there.
+func (f *field) in(b []byte, at, word int) []byte {
+	if f.tail {
+		return nil
+	}
+	n := f.bytes(word)
+	v := b[min(at, len(b)):min(at+n, len(b))]
+	if len(v) < n {
+		v = append(make([]byte, 0, n), v...)[:n]
+	}
+	return v
 }
 
 // bytesOf returns the size of r for the call's architecture.

@@ -49,7 +49,10 @@ func recordAt(r *cstruct) func(p *printer, v *Value) {
 // recordAt prints the record at addr, its address when it can't be read.
 func (p *printer) recordAt(r *cstruct, addr uint64) {
 	if b := p.fetch(addr, p.bytesOf(r)); b != nil {
+		outer := p.in
+		p.in = place{base: addr}
 		p.record(r, b)
+		p.in = outer
 	} else {
 		p.ptr(addr)
 	}
@@ -223,7 +226,7 @@ func (p *printer) cstrAt(addr uint64, n int) {
 	switch {
 	case !whole:
 		p.ptr(addr)
-	case ended:
+	case ended || n == 0:
 		p.quote(q, len(q), limit)
 	default:
 		p.quote(q[:min(len(q), limit)], len(q)+1, limit)

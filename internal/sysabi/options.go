@@ -17,6 +17,10 @@ type Options struct {
 	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
 	FD func(b []byte, fd int64) []byte
 
+	// Terminal says whether a descriptor is a terminal: some ioctl requests mean
+	// one thing there and another elsewhere. It may be nil, which counts as true.
+	Terminal func(fd int64) bool
+
 	// PID appends what is known of a process or thread (strace --decode-pids);
 	// id is greater than 0. It may be nil.
 	PID func(b []byte, id int64, kind PIDKind) []byte

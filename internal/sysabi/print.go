@@ -130,6 +130,8 @@ type printer struct {
 	nlDepth    int  // of what lies in messages that lie in messages
 	empty      bool // a remark is printed although it has no text
 	fetches    int  // of memory that memory points to, see fetch
+	in         place
+	holes      bool // an array had no elements, or some could not be read
 }
 
 func (p *printer) word() int { return int(p.c.ptr) }

@@ -1,5 +1,7 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // This file shows the table to a recorder that interprets it elsewhere: in the
 // kernel. [Call.Capture] is the meaning of it.
 
@@ -57,9 +59,10 @@ func (c *Call) Varies() bool { return c.vary != nil }
 func (c *Call) Word() int { return int(c.ptr) }
 
 // IoctlRequests returns the requests of ioctl(2) that the table knows.
-func IoctlRequests() []uint32 {
-	list := make([]uint32, 0, len(requests))
-	for r := range requests {
+func IoctlRequests(arch event.Arch) []uint32 {
+	t := ioctlsOf(arch)
+	list := make([]uint32, 0, len(t.requests))
+	for r := range t.requests {
 		list = append(list, r)
 	}
 	return list

@@ -155,7 +155,7 @@ func span(from, to uint32) []uint32 {
 // selectors lists the calls whose memory depends on an argument's value. Those
 // that depend on single flags (open's mode, mount's data) are not here: they
 // get the rules that copy most.
-func selectors() map[string]selector {
+func selectors(arch event.Arch) map[string]selector {
 	fcntl := selector{arg: 1, arg2: noArg, mask: ^uint32(0), values: append(span(0, 40), span(1024, 1044)...)}
 	futex := selector{arg: 1, arg2: noArg, mask: 0x7f, values: span(0, 20)}
 	sockopt := selector{
@@ -166,7 +166,7 @@ func selectors() map[string]selector {
 	return map[string]selector{
 		"fcntl": fcntl, "fcntl64": fcntl, "futex": futex, "futex_time64": futex,
 		"setsockopt": sockopt, "getsockopt": sockopt,
-		"ioctl":                   {arg: 1, arg2: noArg, mask: ^uint32(0), values: sysabi.IoctlRequests()},
+		"ioctl":                   {arg: 1, arg2: noArg, mask: ^uint32(0), values: sysabi.IoctlRequests(arch)},
 		"prctl":                   {arg: 0, arg2: noArg, mask: ^uint32(0), values: sysabi.PrctlOptions()},
 		"ptrace":                  {arg: 0, arg2: noArg, mask: ^uint32(0), values: append(span(0, 33), span(0x4200, 0x4220)...)},
 		"seccomp":                 {arg: 0, arg2: noArg, mask: ^uint32(0), values: span(0, 3)},
@@ -183,7 +183,7 @@ var uncounted = []string{"sendfile", "sendfile64", "splice", "tee", "copy_file_r
 // table makes the rows for one architecture, and those that depend on a value.
 func table(arch event.Arch, trace []string, base uint32) (rows map[uint32]*row, varied map[[3]uint32]*row) {
 	rows, varied = map[uint32]*row{}, map[[3]uint32]*row{}
-	choose := selectors()
+	choose := selectors(arch)
 	for nr := range uint32(tableSize) {
 		r := &row{flags: callEmit, fd: noArg, sel: noArg, sel2: noArg}
 		rows[base+nr] = r
