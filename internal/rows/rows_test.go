@@ -47,6 +47,11 @@ func TestStream(t *testing.T) {
 			if d := cmp.Diff(want, got); d != "" {
 				t.Errorf("%s, %s (-timeline +stream):\n%.2000s", name, f, d)
 			}
+			few := order{rows: 20, long: 1e6, slack: 100e6} // the same with little room
+			got = passing(few.stream(recorded.Each(events), p), p)
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s, %s (-timeline +stream in two passes):\n%.2000s", name, f, d)
+			}
 		}
 	}
 }

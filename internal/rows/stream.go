@@ -2,7 +2,6 @@ package rows
 
 import (
 	"bytes"
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -50,39 +49,6 @@ func Scan(events iter.Seq2[event.Event, error], p *filter.Program[Row]) iter.Seq
 			}
 		}
 	}
-}
-
-// Stream is Scan in the order of the rows' times, which is that of All. It
-// keeps what passes.
-func Stream(events iter.Seq2[event.Event, error], p *filter.Program[Row]) iter.Seq[*Row] {
-	return func(yield func(*Row) bool) {
-		var out []Row
-		for r := range Scan(events, p) {
-			out = append(out, *r)
-			if r.Call != nil {
-				call := *r.Call
-				out[len(out)-1].Call = &call
-			}
-		}
-		// As in a timeline: calls before what else has their time, and in the order
-		// of their effects.
-		slices.SortStableFunc(out, func(x, y Row) int {
-			return cmp.Or(cmp.Compare(x.Time, y.Time), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.end(), y.end()))
-		})
-		for i := range out {
-			if !yield(&out[i]) {
-				return
-			}
-		}
-	}
-}
-
-// end is when the row's call returned.
-func (r *Row) end() event.Time {
-	if r.Call == nil {
-		return r.Time
-	}
-	return r.Call.Leave()
 }
 
 // stream knows what rows must know of the events before them.
