@@ -9,7 +9,7 @@ FUZZTIME ?= 3s
 # child processes that these packages' tests are about; everything else has it.
 NORACE = /internal/(launch|strace|demo|arch)$$|/internal/lens/[a-z]+$$|/cmd/|/e2e(/|$$)
 
-.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench bench-wire fmt clean
+.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench bench-kernel bench-wire fmt clean
 
 all: build
 
@@ -62,6 +62,11 @@ bench:
 # temporary folder (4 GB of room; BENCH_WIRE=-large=0 does with 0.5 GB).
 bench-wire: build
 	$(GO) run ./internal/wire/bench -culprit bin/culprit $(BENCH_WIRE)
+
+# What recording costs, beside strace: a table. As root, on a quiet machine.
+bench-kernel:
+	$(GO) build -o bin/kernelbench ./e2e/kernelbench
+	bin/kernelbench
 
 clean:
 	rm -rf bin
