@@ -127,7 +127,7 @@ func (b *bench) storm(n int) {
 	fmt.Printf("storm of %.1f M calls: plain %.2f s, recorded %.2f s, %.2f M events/s, %.0f lost\n",
 		calls/1e6, plain.wall.Seconds(), s.wall.Seconds(), calls/1e6/s.wall.Seconds(), lost)
 	fmt.Printf("  recorder's peak %d MB, case %.2f bytes a call\n", s.memory>>20, float64(st.Size())/calls)
-	fmt.Printf("  opened and looked through in %s s with %d MB, diagnosed in %s s with %d MB\n", look, m1>>20, diagnose, m2>>20)
+	fmt.Printf("  opened and looked through in %s with %d MB, diagnosed in %s with %d MB\n", look, m1>>20, diagnose, m2>>20)
 }
 
 // answer runs read in a process of its own.
@@ -139,5 +139,9 @@ func (b *bench) answer(how, path string) (string, int64) {
 		fatal(err)
 	}
 	u := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return strings.TrimSpace(out.String()), u.Maxrss << 10
+	text := strings.TrimSpace(out.String())
+	if how != "count" {
+		text += fmt.Sprintf(" s (%.1f of processor time)", (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
+	}
+	return text, u.Maxrss << 10
 }

@@ -100,7 +100,7 @@ func read(how, path string) {
 		fmt.Println(found, lost)
 		return
 	}
-	fmt.Println(time.Since(at).Seconds())
+	fmt.Printf("%.1f\n", time.Since(at).Seconds())
 }
 
 type bench struct {

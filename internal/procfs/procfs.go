@@ -84,6 +84,9 @@ func Strings(argv []byte) []string {
 	return list
 }
 
+// Environ is the environment that a process was started with, NAME=VALUE.
+func Environ(pid int32) []string { return Strings(read(Path(pid, "/environ"), maxCmdline)) }
+
 // Exec says what a process is since its last execve.
 func Exec(pid int32) *event.Exec {
 	x := &event.Exec{Argv: Strings(read(Path(pid, "/cmdline"), maxCmdline))}

@@ -34,7 +34,7 @@ func backend(cfg Config, w Watcher, added []string) (kernelLens, error) {
 	case "", "auto", "ptrace":
 		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: ofPython(added), OnStop: w.Stopped}), nil
 	case "ebpf":
-		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, OnStop: w.Stopped})
+		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, Env: ofPython(added), OnStop: w.Stopped})
 		if err := r.Prepare(); err != nil {
 			return nil, fmt.Errorf("the eBPF recorder can't be used here: %w", err)
 		}

@@ -349,6 +349,9 @@ func (r *Recorder) exec(t *task, h *head, c *cursor) {
 	if x.Secure {
 		r.note(t, noteSecure)
 	}
+	if len(r.opt.Env) > 0 && withoutAgent(p.pid, x, r.opt.Env) {
+		r.note(t, noteNoAgent)
+	}
 }
 
 func (r *Recorder) exit(t *task, h *head, c *cursor) {
@@ -446,6 +449,7 @@ const (
 	noteSeccomp
 	noteUring
 	noteNoFragments
+	noteNoAgent
 )
 
 const perRun = noteNoFragments
@@ -454,6 +458,7 @@ var noteTexts = map[uint32][2]string{
 	noteSecure:      {"set-uid", "the program got privileges from its file (AT_SECURE): the agent and the key log do not work in it"},
 	noteSeccomp:     {"own-seccomp", "the program set a seccomp filter of its own: calls that it refuses are not seen"},
 	noteUring:       {"io-uring", "the program set up io_uring: operations submitted through it are not seen"},
+	noteNoAgent:     {"no-agent", "a Python program was started with an environment of its own, which the eBPF recorder does not change: its exceptions are not seen (--backend ptrace gives it the agent)"},
 	noteNoFragments: {"no-socket-look", "the kernel's memory could not be located: unread answers may be missing"},
 }
 

@@ -18,6 +18,10 @@ type Options struct {
 	MaxPeek   int   // bytes kept of an unread receive queue; 0: 256 KiB
 	Buffer    int   // bytes of the ring, made a power of two; 0: 1/64 of the machine's memory, 8 to 32 MiB
 
+	// Env are additions to the environment (NAME=VALUE) that Python interpreters
+	// need for the agent. One that was started without them is told of.
+	Env []string
+
 	// Grace is how long Record goes on after the root program's end while
 	// descendants are left; 0: 150 ms.
 	Grace time.Duration
