@@ -19,6 +19,7 @@ const (
 	bpfMapCalls           = "calls"
 	bpfMapFound           = "found"
 	bpfMapLosses          = "losses"
+	bpfMapPrograms        = "programs"
 	bpfMapRing            = "ring"
 	bpfMapScratches       = "scratches"
 	bpfMapSignatures      = "signatures"
@@ -33,6 +34,7 @@ const (
 	bpfProgGenerated      = "generated"
 	bpfProgLeave          = "leave"
 	bpfProgMeet           = "meet"
+	bpfProgRest           = "rest"
 	bpfVarCookie          = "cookie"
 	bpfVarDirect          = "direct"
 	bpfVarLevel           = "level"
@@ -45,6 +47,7 @@ const (
 	bpfVarPageStructs     = "page_structs"
 	bpfVarRingLimit       = "ring_limit"
 	bpfVarSnaplen         = "snaplen"
+	bpfVarSplit           = "split"
 	bpfVarTarget          = "target"
 	bpfVarTerminalSnaplen = "terminal_snaplen"
 	bpfVarUnfollowed      = "unfollowed"
@@ -100,6 +103,7 @@ type bpfProgramSpecs struct {
 	Generated *ebpf.ProgramSpec `ebpf:"generated"`
 	Leave     *ebpf.ProgramSpec `ebpf:"leave"`
 	Meet      *ebpf.ProgramSpec `ebpf:"meet"`
+	Rest      *ebpf.ProgramSpec `ebpf:"rest"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -109,6 +113,7 @@ type bpfMapSpecs struct {
 	Calls      *ebpf.MapSpec `ebpf:"calls"`
 	Found      *ebpf.MapSpec `ebpf:"found"`
 	Losses     *ebpf.MapSpec `ebpf:"losses"`
+	Programs   *ebpf.MapSpec `ebpf:"programs"`
 	Ring       *ebpf.MapSpec `ebpf:"ring"`
 	Scratches  *ebpf.MapSpec `ebpf:"scratches"`
 	Signatures *ebpf.MapSpec `ebpf:"signatures"`
@@ -133,6 +138,7 @@ type bpfVariableSpecs struct {
 	PageStructs     *ebpf.VariableSpec `ebpf:"page_structs"`
 	RingLimit       *ebpf.VariableSpec `ebpf:"ring_limit"`
 	Snaplen         *ebpf.VariableSpec `ebpf:"snaplen"`
+	Split           *ebpf.VariableSpec `ebpf:"split"`
 	Target          *ebpf.VariableSpec `ebpf:"target"`
 	TerminalSnaplen *ebpf.VariableSpec `ebpf:"terminal_snaplen"`
 	Unfollowed      *ebpf.VariableSpec `ebpf:"unfollowed"`
@@ -161,6 +167,7 @@ type bpfMaps struct {
 	Calls      *ebpf.Map `ebpf:"calls"`
 	Found      *ebpf.Map `ebpf:"found"`
 	Losses     *ebpf.Map `ebpf:"losses"`
+	Programs   *ebpf.Map `ebpf:"programs"`
 	Ring       *ebpf.Map `ebpf:"ring"`
 	Scratches  *ebpf.Map `ebpf:"scratches"`
 	Signatures *ebpf.Map `ebpf:"signatures"`
@@ -174,6 +181,7 @@ func (m *bpfMaps) Close() error {
 		m.Calls,
 		m.Found,
 		m.Losses,
+		m.Programs,
 		m.Ring,
 		m.Scratches,
 		m.Signatures,
@@ -199,6 +207,7 @@ type bpfVariables struct {
 	PageStructs     *ebpf.Variable `ebpf:"page_structs"`
 	RingLimit       *ebpf.Variable `ebpf:"ring_limit"`
 	Snaplen         *ebpf.Variable `ebpf:"snaplen"`
+	Split           *ebpf.Variable `ebpf:"split"`
 	Target          *ebpf.Variable `ebpf:"target"`
 	TerminalSnaplen *ebpf.Variable `ebpf:"terminal_snaplen"`
 	Unfollowed      *ebpf.Variable `ebpf:"unfollowed"`
@@ -216,6 +225,7 @@ type bpfPrograms struct {
 	Generated *ebpf.Program `ebpf:"generated"`
 	Leave     *ebpf.Program `ebpf:"leave"`
 	Meet      *ebpf.Program `ebpf:"meet"`
+	Rest      *ebpf.Program `ebpf:"rest"`
 }
 
 func (p *bpfPrograms) Close() error {
@@ -228,6 +238,7 @@ func (p *bpfPrograms) Close() error {
 		p.Generated,
 		p.Leave,
 		p.Meet,
+		p.Rest,
 	)
 }
 

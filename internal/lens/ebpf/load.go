@@ -31,8 +31,10 @@ type objects struct {
 	Calls    *ebpf.Map     `ebpf:"calls"`
 	Varied   *ebpf.Map     `ebpf:"varied"`
 	Losses   *ebpf.Map     `ebpf:"losses"`
+	Programs *ebpf.Map     `ebpf:"programs"`
 	Enter    *ebpf.Program `ebpf:"enter"`
 	Leave    *ebpf.Program `ebpf:"leave"`
+	Rest     *ebpf.Program `ebpf:"rest"`
 	Forked   *ebpf.Program `ebpf:"forked"`
 	Execed   *ebpf.Program `ebpf:"execed"`
 	Exited   *ebpf.Program `ebpf:"exited"`
@@ -53,10 +55,10 @@ type meeting struct {
 }
 
 func (o *objects) close() {
-	for _, m := range []*ebpf.Map{o.Ring, o.Threads, o.Calls, o.Varied, o.Losses} {
+	for _, m := range []*ebpf.Map{o.Ring, o.Threads, o.Calls, o.Varied, o.Losses, o.Programs} {
 		_ = m.Close()
 	}
-	for _, p := range []*ebpf.Program{o.Enter, o.Leave, o.Forked, o.Execed, o.Exited, o.Signaled, o.Sent} {
+	for _, p := range []*ebpf.Program{o.Enter, o.Leave, o.Rest, o.Forked, o.Execed, o.Exited, o.Signaled, o.Sent} {
 		_ = p.Close()
 	}
 }
@@ -97,6 +99,7 @@ func load(o Options, running bool) (*loaded, error) {
 		{"max_stream", uint64(o.MaxStream)},
 		{"ring_limit", uint64(size - reserve)},
 		{"cookie", cookie},
+		{"split", uint32(1)},
 	}
 	for _, s := range settings {
 		if err := spec.Variables[s.name].Set(s.value); err != nil {
@@ -114,7 +117,19 @@ func load(o Options, running bool) (*loaded, error) {
 			*meeting
 		}{&l.obj, &l.meeting}
 	}
-	if err := spec.LoadAndAssign(all, nil); err != nil {
+	err = spec.LoadAndAssign(all, nil)
+	if err != nil && errors.As(err, new(*ebpf.VerifierError)) {
+		// It may not let a program with functions jump to another one.
+		_ = spec.Variables["split"].Set(uint32(0))
+		if spec.LoadAndAssign(all, nil) == nil {
+			return l, nil
+		}
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if err := l.obj.Programs.Put(uint32(0), l.obj.Rest); err != nil {
+		l.close()
 		return nil, unavailable(err)
 	}
 	return l, nil
@@ -122,12 +137,27 @@ func load(o Options, running bool) (*loaded, error) {
 
 // attach lets the programs run: those that take tasks out of the table first.
 func (l *loaded) attach() error {
-	for _, p := range []*ebpf.Program{l.obj.Exited, l.obj.Execed, l.obj.Forked, l.obj.Signaled, l.obj.Sent, l.obj.Leave, l.obj.Enter} {
-		k, err := link.AttachTracing(link.TracingOptions{Program: p})
+	add := func(k link.Link, err error) error {
 		if err != nil {
 			return unavailable(fmt.Errorf("attach to a tracepoint: %w", err))
 		}
 		l.links = append(l.links, k)
+		return nil
+	}
+	if err := add(link.AttachRawTracepoint(link.RawTracepointOptions{Name: "sched_process_exit", Program: l.obj.Exited})); err != nil {
+		return err
+	}
+	for _, p := range []*ebpf.Program{l.obj.Execed, l.obj.Forked, l.obj.Signaled, l.obj.Sent} {
+		if err := add(link.AttachTracing(link.TracingOptions{Program: p})); err != nil {
+			return err
+		}
+	}
+	for _, o := range []link.RawTracepointOptions{
+		{Name: "sys_exit", Program: l.obj.Leave}, {Name: "sys_enter", Program: l.obj.Enter},
+	} {
+		if err := add(link.AttachRawTracepoint(o)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

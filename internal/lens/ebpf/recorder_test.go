@@ -16,6 +16,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/launch"
 	"culprit/internal/lens"
+	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
 )
 
@@ -152,8 +153,17 @@ func TestTimeout(t *testing.T) {
 	need(t)
 	pid := still(t, []string{prog(t), "hang"})
 	var c collector
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func() { // until it has been waiting in one read for a while
+		for last, same := "", 0; same < 10; time.Sleep(10 * time.Millisecond) {
+			w := procfs.Wait(int32(pid), int32(pid))
+			if same++; w.Syscall != last || w.State != "S" || !strings.HasPrefix(w.Syscall, "0 ") {
+				last, same = w.Syscall, 0
+			}
+		}
+		cancel()
+	}()
 	r := New(Options{})
 	if err := r.Record(ctx, lens.Target{PID: pid}, &c); err != nil {
 		t.Fatal(err)

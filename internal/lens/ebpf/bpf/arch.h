@@ -21,20 +21,20 @@ static inline bool is_compat(u64 task)
 static inline void arguments(u64 *a, struct pt_regs *r, bool compat)
 {
 	if (unlikely(compat)) {
-		a[0] = (u32)r->bx;
-		a[1] = (u32)r->cx;
-		a[2] = (u32)r->dx;
-		a[3] = (u32)r->si;
-		a[4] = (u32)r->di;
-		a[5] = (u32)r->bp;
+		a[0] = (u32)FAST(r, bx);
+		a[1] = (u32)FAST(r, cx);
+		a[2] = (u32)FAST(r, dx);
+		a[3] = (u32)FAST(r, si);
+		a[4] = (u32)FAST(r, di);
+		a[5] = (u32)FAST(r, bp);
 		return;
 	}
-	a[0] = r->di;
-	a[1] = r->si;
-	a[2] = r->dx;
-	a[3] = r->r10;
-	a[4] = r->r8;
-	a[5] = r->r9;
+	a[0] = FAST(r, di);
+	a[1] = FAST(r, si);
+	a[2] = FAST(r, dx);
+	a[3] = FAST(r, r10);
+	a[4] = FAST(r, r8);
+	a[5] = FAST(r, r9);
 }
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -58,9 +58,9 @@ static inline bool is_compat(u64 task)
 
 static inline void arguments(u64 *a, struct pt_regs *r, bool compat)
 {
-	a[0] = r->orig_x0;
+	a[0] = FAST(r, orig_x0);
 	for (int i = 1; i < 6; i++)
-		a[i] = r->regs[i];
+		a[i] = FAST(r, regs[i]);
 }
 
 #endif

@@ -73,19 +73,13 @@ static inline bool selected(u32 flags, u64 *a)
 
 #define RARE (CALL_ENTER | CALL_PEEK_FD | CALL_PEEK_ALL | CALL_RANGE)
 
-/* What must be done while the call has not yet taken effect. */
-static inline void before(struct thread *t, struct call *c)
-{
-	u32 slot, flags = t->flags;
-	struct scratch *s;
+enum work { WORK_ENTER = 1, WORK_GATHER = 2, WORK_EMIT = 4, WORK_BROKEN = 8, WORK_EXIT = 16 };
 
-	slot = acquire(t);
-	if (slot == NO_SLOT)
-		return;
-	s = get(slot);
-	if (!s)
-		return;
-	s->head.time = t->start;
+/* What must be done while the call has not yet taken effect. */
+static inline void before(struct scratch *s, u32 slot, struct thread *t, struct call *c)
+{
+	u32 flags = t->flags;
+
 	if (flags & CALL_PEEK_FD)
 		peek(slot, t->args[bounded(c->fd, 5)], PEEK_CLOSE);
 	if (flags & CALL_RANGE && !(t->args[2] & 4)) /* CLOSE_RANGE_CLOEXEC */
@@ -106,10 +100,162 @@ static inline void before(struct thread *t, struct call *c)
 		t->lost += s->lost;
 		t->lost_bytes += s->lost_bytes;
 	}
+}
+
+/* Copies the memory of a call that is over. */
+static inline void gather(struct scratch *s, u32 slot, struct thread *t, struct call *c)
+{
+	choose(s, t, c);
+	if (t->retry) {
+		s->at = AT_ENTER;
+		s->skip = 1; /* what can be had */
+		capture(s, slot, t->retry);
+	}
+	s->at = AT_LEAVE;
+	if (t->flags & CALL_LEAVE)
+		capture(s, slot, ~0U);
+}
+
+/* Puts the record of a call that is over. */
+static inline void emit(struct scratch *s, struct thread *t)
+{
+	struct call_body *b = (void *)(s->buf + sizeof(struct head));
+	u32 kept = s->limit - s->budget;
+
+	if (t->flags & CALL_TRANSFER && (s->mode & S_IFMT) == S_IFSOCK && !s->failed) {
+		u64 *sum = bpf_map_lookup_elem(&streams, &s->ino);
+
+		if (sum)
+			__sync_fetch_and_add(sum, kept);
+	}
+	b->nr = t->nr;
+	b->mode = s->mode;
+	b->ino = s->ino;
+	b->kept = kept;
+	b->dur = s->now - t->start;
+	b->ret = s->ret;
+	for (u32 i = 0; i < 6; i++)
+		b->args[i] = t->args[i];
+	if (t->parts | s->parts)
+		s->head.flags |= FLAG_PARTS;
+	s->head.lost = s->lost;
+	t->lost_bytes += s->lost_bytes;
+	if (!put(s, RECORD_SYSCALL, sizeof(*b)))
+		lose(t, 0);
+}
+
+/* What a call that is over has changed. */
+static inline void after(struct scratch *s, u32 slot, struct thread *t)
+{
+	u32 flags = t->flags;
+	s64 ret = s->ret;
+
+	s->head.flags &= FLAG_COMPAT;
+	s->head.time = s->now;
+	if (flags & CALL_CONNECT && (!ret || ret == -115)) /* -EINPROGRESS */
+		describe(slot, s->fd);
+	if (flags & CALL_RETFD && ret >= 0)
+		describe(slot, ret);
+}
+
+/* Puts the record of a task's end. */
+static inline void ended(struct scratch *s, struct thread *t)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+	struct signal_struct *signal = READ(self, signal);
+	struct exit_body *b = (void *)(s->buf + BODY - sizeof(*b));
+
+	b->status = READ(self, exit_code);
+	b->group = READ(signal, group_exit_code);
+	if (READ(signal, flags) & 4) /* SIGNAL_GROUP_EXIT */
+		b->group |= 1U << 31;
+	if (!put(s, RECORD_EXIT, sizeof(*b)))
+		lose(t, 0);
+}
+
+/* Takes the current task out of the table. */
+static inline void farewell(struct thread *t)
+{
+	u64 task = bpf_get_current_task();
+
+	if (t->lost) {
+		struct loss l = { t->lost, t->lost_bytes }, *old = bpf_map_lookup_elem(&losses, &t->tid);
+
+		if (old) {
+			l.count += old->count;
+			l.bytes += old->bytes;
+		}
+		bpf_map_update_elem(&losses, &t->tid, &l, BPF_ANY);
+	}
+	bpf_map_delete_elem(&threads, &task);
+	__sync_fetch_and_add(&live, -1);
+}
+
+/* Does what few calls need, at entry or exit, and lets go of the buffer. */
+static inline void complete(struct thread *t, u32 slot)
+{
+	struct scratch *s = get(slot);
+	struct call *c = bpf_map_lookup_elem(&calls, &t->index);
+	u32 work;
+
+	if (!s)
+		return;
+	work = s->work;
+	if (work & WORK_EXIT) {
+		peek_range(slot, 0, 255, PEEK_EXIT);
+		ended(s, t);
+		release(slot);
+		farewell(t);
+		return;
+	}
+	if (work & WORK_ENTER) {
+		if (c)
+			before(s, slot, t, c);
+	} else {
+		if (work & WORK_GATHER && c)
+			gather(s, slot, t, c);
+		if (work & WORK_EMIT)
+			emit(s, t);
+		s->head.flags &= FLAG_COMPAT;
+		if (work & WORK_BROKEN)
+			peek(slot, s->fd, PEEK_FAILED);
+		after(s, slot, t);
+	}
 	release(slot);
 }
 
-SEC("tp_btf/sys_enter")
+/*
+ * The verifier goes through all that a program can reach, so that copying memory
+ * twice, at entry and at exit, would take it twice as long. Where a program with
+ * functions may jump to another (on x86 since Linux 5.10) that part is loaded
+ * once; where not, the two have it each.
+ */
+static inline bool leave_rest(u64 *ctx, struct thread *t, struct scratch *s, u32 slot, u32 work)
+{
+	s->work = work;
+	if (split) {
+		t->slot = slot;
+		bpf_tail_call(ctx, &programs, 0);
+		lose(t, 0); /* no jump was possible */
+		release(slot);
+		return 0;
+	}
+	complete(t, slot);
+	return 1;
+}
+
+SEC("raw_tracepoint/rest")
+int rest(u64 *ctx)
+{
+	u64 task;
+	struct thread *t = current_thread(&task);
+
+	if (t)
+		complete(t, t->slot);
+	return 0;
+}
+
+SEC("raw_tracepoint/sys_enter")
 int enter(u64 *ctx)
 {
 	u64 task;
@@ -140,8 +286,18 @@ int enter(u64 *ctx)
 	if (t->flags & (CALL_MMAP | CALL_STAT3 | CALL_STAT2) && !selected(t->flags, t->args))
 		t->flags &= ~CALL_EMIT;
 	t->start = bpf_ktime_get_ns();
-	if (c && t->flags & RARE)
-		before(t, c);
+	if (c && t->flags & RARE) {
+		u32 slot = acquire(t);
+		struct scratch *s;
+
+		if (slot == NO_SLOT)
+			return 0;
+		s = get(slot);
+		if (!s)
+			return 0;
+		s->head.time = t->start;
+		leave_rest(ctx, t, s, slot, WORK_ENTER);
+	}
 	return 0;
 }
 
@@ -172,18 +328,15 @@ static inline bool simple(struct scratch *s, struct thread *t, struct call *c)
 #define BARE 256 /* the call's memory is gone, or its data never went */
 
 /* Ends the call that the task is in. */
-static inline void finish(struct thread *t, s64 ret, u32 how)
+static inline void finish(u64 *ctx, struct thread *t, s64 ret, u32 how)
 {
-	struct call_body *b;
+	u32 slot, flags = t->flags, work = 0;
 	struct scratch *s;
 	struct call *c;
-	u32 slot, flags = t->flags, fd = 0, kept = 0;
-	u64 now;
 
 	t->in = 0;
 	if (!(flags & (CALL_EMIT | CALL_CONNECT | CALL_RETFD)))
 		return;
-	now = bpf_ktime_get_ns();
 	slot = acquire(t);
 	if (slot == NO_SLOT) {
 		lose(t, 0);
@@ -192,86 +345,52 @@ static inline void finish(struct thread *t, s64 ret, u32 how)
 	s = get(slot);
 	if (!s)
 		return;
+	s->now = bpf_ktime_get_ns();
 	s->head.time = t->start;
-	s->mode = s->ino = 0;
-	s->budget = snaplen;
+	s->mode = s->ino = s->fd = 0;
+	s->ret = ret;
+	s->limit = snaplen;
 	c = bpf_map_lookup_elem(&calls, &t->index);
 	if (c && flags & CALL_FD) {
-		fd = t->args[bounded(c->fd, 5)];
+		s->fd = t->args[bounded(c->fd, 5)];
 		if (flags & CALL_DATA) {
-			describe(slot, fd);
+			describe(slot, s->fd);
 			s->head.flags |= FLAG_FD;
-			s->budget = data_limit(s, fd);
+			s->limit = data_limit(s, s->fd);
+			if (ret == -32 || ret == -104) /* -EPIPE, -ECONNRESET */
+				work = WORK_BROKEN;
 		}
-	}
-	if (!(flags & CALL_EMIT))
-		goto after;
-	if (storm(s)) {
-		lose(t, 0);
-		goto after;
 	}
 	s->failed = ret < 0 && ret >= -4095;
-	if (s->failed && s->budget > FAILED_DATA)
-		s->budget = FAILED_DATA;
-	if (c && (flags & CALL_LEAVE || t->retry) && !(how & BARE)) {
-		u32 budget = s->budget;
-
-		s->ret = ret;
-		if (!(flags & CALL_SIMPLE) || !simple(s, t, c)) {
-			choose(s, t, c);
-			if (t->retry) {
-				s->at = AT_ENTER;
-				s->skip = 1; /* what can be had */
-				capture(s, slot, t->retry);
-			}
-			s->at = AT_LEAVE;
-			if (flags & CALL_LEAVE)
-				capture(s, slot, ~0U);
-		}
-		kept = budget - s->budget;
-		if (flags & CALL_TRANSFER && (s->mode & S_IFMT) == S_IFSOCK && !s->failed) {
-			u64 *sum = bpf_map_lookup_elem(&streams, &s->ino);
-
-			if (sum)
-				__sync_fetch_and_add(sum, kept);
-		}
-	}
-	b = (void *)(s->buf + sizeof(struct head));
-	b->nr = t->nr;
-	b->mode = s->mode;
-	b->ino = s->ino;
-	b->kept = kept;
-	b->dur = now - t->start;
-	b->ret = ret;
-	for (u32 i = 0; i < 6; i++)
-		b->args[i] = t->args[i];
-	s->head.flags |= how & FLAG_UNFINISHED;
-	if (t->parts | s->parts)
-		s->head.flags |= FLAG_PARTS;
-	s->head.lost = s->lost;
-	t->lost_bytes += s->lost_bytes;
-	if (!put(s, RECORD_SYSCALL, sizeof(*b)))
+	if (s->failed && s->limit > FAILED_DATA)
+		s->limit = FAILED_DATA;
+	s->budget = s->limit;
+	if (flags & CALL_EMIT && storm(s)) {
 		lose(t, 0);
-after:
-	s->head.flags &= FLAG_COMPAT;
-	if (flags & CALL_DATA && (ret == -32 || ret == -104)) /* -EPIPE, -ECONNRESET */
-		peek(slot, fd, PEEK_FAILED);
-	s->head.time = now;
-	if (flags & CALL_CONNECT && (!ret || ret == -115)) /* -EINPROGRESS */
-		describe(slot, fd);
-	if (flags & CALL_RETFD && ret >= 0)
-		describe(slot, ret);
+	} else if (flags & CALL_EMIT) {
+		work |= WORK_EMIT;
+		s->head.flags |= how & FLAG_UNFINISHED;
+		if (c && (flags & CALL_LEAVE || t->retry) && !(how & BARE) && (!(flags & CALL_SIMPLE) || !simple(s, t, c)))
+			work |= WORK_GATHER;
+	}
+	if (!(how & BARE) && work & (WORK_GATHER | WORK_BROKEN)) {
+		leave_rest(ctx, t, s, slot, work);
+		return;
+	}
+	if (work & WORK_EMIT)
+		emit(s, t);
+	after(s, slot, t);
 	release(slot);
 }
 
-SEC("tp_btf/sys_exit")
+SEC("raw_tracepoint/sys_exit")
 int leave(u64 *ctx)
 {
 	u64 task;
 	struct thread *t = current_thread(&task);
 
 	if (t && t->in)
-		finish(t, ctx[1], 0);
+		finish(ctx, t, ctx[1], 0);
 	return 0;
 }
 
@@ -344,7 +463,7 @@ int execed(u64 *ctx)
 		return 0;
 	self = (void *)task;
 	if (t->in)
-		finish(t, 0, BARE);
+		finish(ctx, t, 0, BARE);
 	if (t->tid != t->pid) {
 		former = t->tid;
 		t->tid = t->pid;
@@ -383,58 +502,37 @@ int execed(u64 *ctx)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC("raw_tracepoint/sched_process_exit")
 int exited(u64 *ctx)
 {
-	struct task_struct *self;
 	struct signal_struct *signal;
-	struct exit_body *b;
 	struct scratch *s;
 	struct thread *t;
-	bool dead;
 	u32 slot;
 	u64 task;
 
 	t = current_thread(&task);
 	if (!t)
 		return 0;
-	self = (void *)task;
-	signal = READ(self, signal);
-	dead = READ(signal, live.counter) == 0;
+	signal = READ((struct task_struct *)task, signal);
 	if (t->in)
-		finish(t, 0, FLAG_UNFINISHED | BARE);
+		finish(ctx, t, 0, FLAG_UNFINISHED | BARE);
 	slot = acquire(t);
-	if (slot != NO_SLOT) {
-		s = get(slot);
-		if (!s)
-			return 0;
-		s->head.time = bpf_ktime_get_ns();
-		if (dead) {
-			peek_range(slot, 0, 255, PEEK_EXIT);
-			s->head.flags |= FLAG_GROUP_DEAD;
-		}
-		b = (void *)(s->buf + BODY - sizeof(*b));
-		b->status = READ(self, exit_code);
-		b->group = READ(signal, group_exit_code);
-		if (READ(signal, flags) & 4) /* SIGNAL_GROUP_EXIT */
-			b->group |= 1U << 31;
-		if (!put(s, RECORD_EXIT, sizeof(*b)))
-			lose(t, 0);
-		release(slot);
-	} else {
+	s = get(slot);
+	if (slot == NO_SLOT || !s) {
 		lose(t, 0);
-	}
-	if (t->lost) {
-		struct loss l = { t->lost, t->lost_bytes }, *old = bpf_map_lookup_elem(&losses, &t->tid);
-
-		if (old) {
-			l.count += old->count;
-			l.bytes += old->bytes;
+	} else {
+		s->head.time = bpf_ktime_get_ns();
+		if (READ(signal, live.counter) == 0) {
+			s->head.flags |= FLAG_GROUP_DEAD;
+			if (leave_rest(ctx, t, s, slot, WORK_EXIT))
+				return 0;
+		} else {
+			ended(s, t);
+			release(slot);
 		}
-		bpf_map_update_elem(&losses, &t->tid, &l, BPF_ANY);
 	}
-	bpf_map_delete_elem(&threads, &task);
-	__sync_fetch_and_add(&live, -1);
+	farewell(t);
 	return 0;
 }
 

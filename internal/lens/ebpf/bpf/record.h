@@ -180,6 +180,8 @@ struct thread {
 	u8 compat, in, parts, root;
 	u32 lost; /* records that did not fit into the ring */
 	u64 lost_bytes;
+	u32 slot; /* of the buffer in which the call's record is being made */
+	u32 pad;
 };
 
 /* A task that runs already, as /proc has it: by its id in the recorder's PID

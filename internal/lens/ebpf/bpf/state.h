@@ -14,6 +14,8 @@ volatile const u64 max_stream = 16 << 20;
 volatile const u64 ring_limit = 1 << 20; /* bytes in the ring above which calls are dropped */
 volatile const u64 cookie;		 /* marks the recorder's own call, see calibrate */
 
+volatile const u32 split; /* rest is a program of its own */
+
 /* State that the loader reads. */
 s32 target;	   /* process to be followed from the SIGCONT on that starts it */
 u32 level = ~0U;   /* depth of the recorder's PID namespace */
@@ -87,6 +89,13 @@ struct {
 	__type(value, struct loss);
 } losses SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} programs SEC(".maps");
+
 #define CHUNK 32768
 #define BUF 65536
 #define BODY (sizeof(struct head) + sizeof(struct call_body)) /* pieces begin here */
@@ -117,6 +126,9 @@ struct scratch {
 	u32 gen;
 	u32 skip;
 	u32 ticks, full;
+	u32 work; /* what is left for rest */
+	u32 fd, limit;
+	u64 now;
 	struct call row;
 	struct place place;
 	u8 tmp[128];
