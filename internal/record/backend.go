@@ -22,9 +22,8 @@ type kernelLens interface {
 // tailer is a recorder whose program can't run without it (ADR 0002).
 type tailer interface{ Tail(context.Context) }
 
-// Backends are the kernel recorders by name. "auto" is ptrace: it needs no right
-// and starts at once, where loading eBPF takes a quarter of a second; the eBPF
-// recorder pays for programs that make very many calls.
+// Backends are the kernel recorders by name. "auto" is ptrace, which asks who
+// holds what while the program stands still (ADR 0009).
 var Backends = []string{"auto", "ptrace", "ebpf"}
 
 // backend makes the kernel recorder. added is what culprit put into the

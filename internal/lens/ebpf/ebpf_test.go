@@ -78,3 +78,21 @@ func run(t testing.TB, o Options, argv ...string) []event.Event {
 	}
 	return c.list
 }
+
+// Where programs with functions may not jump to another, each has all it needs.
+func TestWithoutJumps(t *testing.T) {
+	need(t)
+	spec, err := loadBpf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Maps["ring"].MaxEntries = uint32(bufferSize(1))
+	if err := spec.Variables["split"].Set(uint32(0)); err != nil {
+		t.Fatal(err)
+	}
+	var o objects
+	if err := spec.LoadAndAssign(&o, nil); err != nil {
+		t.Fatal(err)
+	}
+	o.close()
+}
