@@ -22,7 +22,7 @@ func testSocket(t testing.TB, family, protocol int) int64 {
 }
 
 func TestNetlinkSocket(t *testing.T) {
-	d := &describer{}
+	d := &describer{procs: newProcs()}
 	self := &tracer.Task{TID: int32(os.Getpid())}
 	for _, x := range []struct{ family, protocol, want int }{
 		{unix.AF_UNIX, 0, sysabi.NotNetlink},
@@ -65,7 +65,7 @@ func TestNames(t *testing.T) {
 
 // What asking for a socket's protocol costs each call that moves data.
 func BenchmarkNetlinkSocket(b *testing.B) {
-	d := &describer{}
+	d := &describer{procs: newProcs()}
 	self := &tracer.Task{TID: int32(os.Getpid())}
 	fd := testSocket(b, unix.AF_UNIX, 0)
 	b.ReportAllocs()
