@@ -44,6 +44,9 @@ func (p *printer) touches(t *tracer.Task) bool {
 				return true
 			}
 		case sysabi.KindPath:
+			if i == 0 && (t.Call.Name == "symlink" || t.Call.Name == "symlinkat") {
+				continue // what the link says names no file by itself
+			}
 			if v.Captured && !v.Truncated && p.paths[v.Str] {
 				return true
 			}
