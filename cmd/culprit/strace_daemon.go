@@ -63,11 +63,12 @@ func straceDaemon(name string, args []string, c *strace.Config) int {
 	w.Close()
 	var b [1]byte
 	for {
+		// Being attached to may interrupt it with errors of the kernel's own.
 		n, err := unix.Read(pipe[0], b[:])
 		if n == 1 {
 			break
 		}
-		if err != unix.EINTR {
+		if err == nil {
 			return 1 // the tracer has said why
 		}
 	}

@@ -531,8 +531,6 @@ func (p *parser) seccompChecks() {
 		p.warn("--seccomp-bpf is not enabled because it is not compatible with -b")
 	case p.c.Limit > 0:
 		p.warn("--seccomp-bpf is not enabled because it is not compatible with --syscall-limit")
-	case p.c.Daemonize > 0:
-		p.warn("--seccomp-bpf is not enabled because it is not compatible with -D")
 	default:
 		p.c.Seccomp = len(p.c.Command) > 0
 	}

@@ -195,9 +195,9 @@ func (s *callSet) add(word string) (ok bool, err error) {
 			return false, &helpError{fmt.Sprintf("incorrect personality designator '%s' in qualification '%s'", only, token)}
 		}
 		token = token[:i]
-		if only == "x32" { // this kernel's programs of that kind are not told apart
-			only = "64"
-			ok = true
+		if only == "x32" { // kernels that run such programs are rare; none of the calls here is theirs
+			_, err = (&callSet{has: map[event.Arch]map[uint32]bool{event.ArchX8664: {}}}).addFrom(event.ArchX8664, token)
+			return true, err
 		}
 	}
 	for _, a := range arches {

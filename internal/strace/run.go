@@ -133,7 +133,11 @@ func newPrinter(c *Config, w Process) *printer {
 		started = 1
 	}
 	p.prefix = c.Output != "" && !c.Separate && (c.Follow || len(c.Attach)+started > 1) || c.AlwaysPID
-	p.opt = sysabi.Options{StrLen: c.StrLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
+	strLen := c.StrLen
+	if strLen == 0 { // where 0 is the default
+		strLen = -1
+	}
+	p.opt = sysabi.Options{StrLen: strLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
 	switch c.Hex {
 	case 2:
 		p.opt.Escape = sysabi.EscapeAll

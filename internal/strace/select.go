@@ -51,6 +51,9 @@ func (p *printer) touches(t *tracer.Task) bool {
 				return true
 			}
 		case sysabi.KindFDSet:
+			if v.Truncated {
+				continue
+			}
 			for n := range min(int(int32(t.Sys.Args[0])), 8*len(v.Data)) {
 				if v.Data[n/8]&(1<<(n%8)) != 0 && p.chosenFD(t, int64(n)) {
 					return true

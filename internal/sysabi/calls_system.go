@@ -44,7 +44,7 @@ func (p *printer) cstr(b []byte) {
 	for n < len(b) && b[n] != 0 {
 		n++
 	}
-	p.quote(b[:n], n, 0)
+	p.quote(b[:n], n, whole)
 }
 
 var layoutSysinfo = &layout{112, 64, func(p *printer, b []byte) {

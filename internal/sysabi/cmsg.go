@@ -36,7 +36,7 @@ var cmsgs = map[cmsgKey]payload{
 
 // quotedBytes is text, all of it.
 var quotedBytes payloadFunc = func(p *printer, s span) bool {
-	p.quote(s.b, len(s.b), 0)
+	p.quote(s.b, len(s.b), whole)
 	return true
 }
 

@@ -282,10 +282,10 @@ func (p *printer) charArray(b []byte) {
 		n++
 	}
 	if n < len(b) || n == 0 {
-		p.quote(b[:n], n, 0)
+		p.quote(b[:n], n, whole)
 		return
 	}
-	p.quote(b[:n-1], n-1, 0)
+	p.quote(b[:n-1], n-1, whole)
 	p.str("...")
 }
 

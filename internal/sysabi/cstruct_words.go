@@ -32,7 +32,7 @@ func fd64(name string) field {
 func rawText(name string, n int, used string) field {
 	return field{name: name, size: 1, n: n, show: func(p *printer, b, _ []byte) {
 		b = p.part(b, used)
-		p.quote(b, len(b), 0)
+		p.quote(b, len(b), whole)
 	}}
 }
 

@@ -52,7 +52,7 @@ func (p *printer) dirents(v *Value) {
 				p.enum(setDirentTypes, uint64(typ))
 			}
 			p.field("d_name")
-			p.quote(name, len(name), 0)
+			p.quote(name, len(name), whole)
 			if old {
 				p.field("d_type")
 				p.enum(setDirentTypes, uint64(typ))

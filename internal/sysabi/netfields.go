@@ -140,7 +140,7 @@ func (p *printer) ifindex(v uint32) {
 		p.str(" /* ")
 	}
 	p.str("if_nametoindex(")
-	p.quote([]byte(name), len(name), 0)
+	p.quote([]byte(name), len(name), whole)
 	p.str(")")
 	if p.opt.Style == StyleVerbose {
 		p.str(" */")

@@ -12,10 +12,10 @@ var nlText payloadFunc = func(p *printer, s span) bool {
 	}
 	b := s.b[:min(s.n, p.opt.strLen())]
 	if len(b) > 0 && b[len(b)-1] == 0 {
-		p.quote(b[:len(b)-1], len(b)-1, 0)
+		p.quote(b[:len(b)-1], len(b)-1, whole)
 		return true
 	}
-	p.quote(b, len(b), 0)
+	p.quote(b, len(b), whole)
 	if s.n > 0 {
 		p.str("...")
 	}
@@ -28,12 +28,12 @@ func (p *printer) nlString(s span) {
 	limit := p.opt.strLen()
 	switch {
 	case i >= 0 && i <= limit:
-		p.quote(s.b[:i], i, 0)
+		p.quote(s.b[:i], i, whole)
 	case !p.readable(s):
 		p.ptr(s.addr)
 	default:
 		b := s.b[:min(s.n, limit)]
-		p.quote(b, len(b), 0)
+		p.quote(b, len(b), whole)
 		p.str("...")
 	}
 }

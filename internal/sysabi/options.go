@@ -3,7 +3,7 @@ package sysabi
 // Options say how a call is printed; the zero value prints as strace(1) does
 // without options, but for the column.
 type Options struct {
-	StrLen  int  // bytes of a string, elements of an array; 32 when 0 (strace -s)
+	StrLen  int  // bytes of a string, elements of an array; 32 when 0, none when negative (strace -s)
 	Verbose bool // structures in full (strace -v)
 	Hex     bool // strings with bytes outside ASCII in hex (strace -x)
 	Escape  Escape
@@ -58,8 +58,8 @@ const (
 )
 
 func (o Options) strLen() int {
-	if o.StrLen <= 0 {
+	if o.StrLen == 0 {
 		return 32
 	}
-	return o.StrLen
+	return max(o.StrLen, 0)
 }

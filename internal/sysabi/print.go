@@ -409,7 +409,7 @@ func (p *printer) text(v *Value) {
 	case v.Kind == KindPath:
 		limit = maxPath
 	case v.arg.dir == out && v.arg.n.v == argNUL:
-		p.quote(v.Data, len(v.Data), 0)
+		p.quote(v.Data, len(v.Data), whole)
 		if v.Truncated {
 			p.str("...")
 		}

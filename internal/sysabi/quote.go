@@ -1,10 +1,12 @@
 package sysabi
 
-// quote prints a string literal of at most max bytes of data, all when max is
-// 0, with "..." behind it when n, the length that there was, is greater.
+// whole is quote's limit for strings that are printed in full.
+const whole = -1
+
+// quote prints a string literal of at most max bytes of data, with "..." behind it when n, the length that there was, is greater.
 func (p *printer) quote(data []byte, n, max int) {
 	cut := n > len(data)
-	if max > 0 && len(data) > max {
+	if max != whole && len(data) > max {
 		data, cut = data[:max], true
 	}
 	if p.opt.Escape != EscapeOctal {
@@ -12,7 +14,7 @@ func (p *printer) quote(data []byte, n, max int) {
 	} else {
 		p.b = appendQuoted(p.b, data, p.opt.Hex)
 	}
-	if cut && max > 0 {
+	if cut && max != whole {
 		p.str("...")
 	}
 }

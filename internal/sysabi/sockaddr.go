@@ -107,7 +107,7 @@ func (p *printer) sockaddr(a Sockaddr) {
 // saData prints an address that nobody understands.
 func (p *printer) saData(b []byte) {
 	p.field("sa_data")
-	p.quote(b[2:], len(b)-2, 0)
+	p.quote(b[2:], len(b)-2, whole)
 }
 
 // sockaddrFamily is how a family's addresses are printed that have at least so
@@ -150,11 +150,11 @@ func (p *printer) sockaddrUnix(b []byte) {
 	p.field("sun_path")
 	if path[0] == 0 {
 		p.str("@")
-		p.quote(path[1:], len(path)-1, 0)
+		p.quote(path[1:], len(path)-1, whole)
 		return
 	}
 	path, _, _ = bytes.Cut(path, []byte{0})
-	p.quote(path, len(path), 0)
+	p.quote(path, len(path), whole)
 	p.named(path)
 }
 

@@ -33,7 +33,7 @@ func (p *printer) sockaddrTIPC(b []byte) {
 	if r := tipcAddrs[b[2]]; r != nil {
 		p.record(r, b[4:16])
 	} else {
-		p.quote(b[4:16], 12, 0)
+		p.quote(b[4:16], 12, whole)
 	}
 }
 
@@ -152,7 +152,7 @@ func (p *printer) sockaddrRXRPC(b []byte) {
 func (p *printer) text2(b []byte) {
 	if len(b) > 0 {
 		p.str(", ")
-		p.quote(b, len(b), 0)
+		p.quote(b, len(b), whole)
 	}
 }
 
@@ -199,10 +199,10 @@ func ending(name string, n int) field {
 
 func (p *printer) ending(b []byte) {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
-		p.quote(b[:i], i, 0)
+		p.quote(b[:i], i, whole)
 		return
 	}
-	p.quote(b[:len(b)-1], len(b)-1, 0)
+	p.quote(b[:len(b)-1], len(b)-1, whole)
 	p.str("...")
 }
 
@@ -225,7 +225,7 @@ func (p *printer) sockaddrNFC(b []byte) {
 	p.members(recordSAP, b[16:18])
 	p.field("service_name")
 	name := b[names : names+min(n, 63)]
-	p.quote(name, len(name), 0)
+	p.quote(name, len(name), whole)
 	p.field("service_name_len")
 	p.uint(n)
 }

@@ -54,7 +54,7 @@ func (r *Tracer) attachAll() error {
 			return &AttachError{pid, e}
 		}
 		t := r.tasks[int32(pid)]
-		t.started, t.exec = true, true
+		t.exec = true
 	}
 	if h, ok := r.h.(interface{ Ready() }); ok {
 		h.Ready()
@@ -91,7 +91,7 @@ func threads(pid int) []int {
 // detachAll lets every task run on untraced. One that isn't stopped is
 // interrupted first.
 func (r *Tracer) detachAll() {
-	if r.opt.KillOnExit || r.opt.Only != nil {
+	if r.failed == nil && (r.opt.KillOnExit || r.opt.Only != nil) {
 		return // the kernel ends them when this process ends
 	}
 	if sig := r.fatal.Load(); sig != 0 && r.root != 0 && r.tasks[r.root] != nil {

@@ -317,6 +317,12 @@ func ownUrgent(sig unix.Signal, tid int32, info []byte) bool {
 func (r *Tracer) groupStop(t *Task, sig unix.Signal) {
 	first := !t.started
 	t.started = true
+	if first && t.exec && len(r.opt.Argv) == 0 && r.opt.Only != nil {
+		if err := installFilter(int(t.TID), program(r.opt.Only)); err != nil {
+			r.failed = err
+			r.stop.Store(1)
+		}
+	}
 	if first && (t.How == Attached || t.How == Thread) {
 		t.Before = t.interrupted()
 	}

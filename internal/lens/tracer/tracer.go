@@ -155,6 +155,7 @@ type Tracer struct {
 	pace    pace
 	reader  reader
 	result  unix.WaitStatus
+	failed  error        // ends the tracing
 	stop    atomic.Int32 // 1: detach from everything
 	fatal   atomic.Int32 // signal to pass to the program then
 }
@@ -256,7 +257,7 @@ func (r *Tracer) own() error {
 		return err
 	}
 	r.loop()
-	return nil
+	return r.failed
 }
 
 // Options returns the PTRACE_O_ options in use.
