@@ -9,7 +9,7 @@ var callsSystem = []Call{
 	def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
 	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
 	def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
-	def("bpf", Desc, enum("cmd", setBpfCmds), ptr("attr"), unum("size")),
+	def("bpf", Desc, enum("cmd", setBpfCmds), bpfAttr, unum("size")).returns(bpfResult),
 	def("perf_event_open", Desc, structIn("attr", layoutPerfAttr), num("pid"), num("cpu"), num("group_fd"), flags("flags", setPerfOpen)).retFD(),
 	def("init_module", Other, ptr("module_image"), size("len"), str("param_values")),
 	def("finit_module", Desc, fd, str("param_values"), flags("flags", setModuleInit)),

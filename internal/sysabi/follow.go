@@ -60,8 +60,9 @@ func (p *printer) recordAt(r *cstruct, addr uint64) {
 
 // later prints the part of an argument that only the exit tells.
 func (p *printer) later(v *Value) {
-	p.at = event.Leave
+	p.at, p.second = event.Leave, true
 	v.arg.more(p, v)
+	p.second = false
 }
 
 // twice is a shown argument of which more prints a second part at the exit.
@@ -312,4 +313,19 @@ func (p *printer) indirect(addr uint64, size int, show func(b []byte)) {
 	p.str("[")
 	show(b)
 	p.str("]")
+}
+
+// pathAt prints a path.
+func (p *printer) pathAt(addr uint64) {
+	q, _, whole := p.textAt(addr, maxPath+1)
+	if !whole {
+		p.ptr(addr)
+		return
+	}
+	p.quote(q, len(q), maxPath)
+}
+
+// numbers prints an array of unsigned numbers.
+func (p *printer) numbers(addr, n uint64, size int) {
+	p.array(addr, n, size, func(b []byte) { p.uint(le(b)) })
 }

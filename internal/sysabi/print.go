@@ -129,6 +129,7 @@ type printer struct {
 	nlProtocol int
 	nlDepth    int  // of what lies in messages that lie in messages
 	empty      bool // a remark is printed although it has no text
+	second     bool // prints the second part of an argument, see later
 	fetches    int  // of memory that memory points to, see fetch
 	in         place
 	holes      bool // an array had no elements, or some could not be read
@@ -175,7 +176,7 @@ func (p *printer) sep(i int) {
 
 // field begins a field of a structure.
 func (p *printer) field(name string) {
-	if n := len(p.b); n > 0 && p.b[n-1] != '{' {
+	if n := len(p.b); n == 0 && p.second || n > 0 && p.b[n-1] != '{' {
 		p.str(", ")
 	}
 	p.str(name)
