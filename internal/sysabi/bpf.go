@@ -231,21 +231,6 @@ func bpfElem(name string, s *Set) field {
 	})
 }
 
-func kernelVersion(name string) field {
-	return part(name, 4, func(p *printer, b, _ []byte) {
-		v := le(b)
-		p.styled(v, func() {
-			p.str("KERNEL_VERSION(")
-			p.uint(v >> 16)
-			p.str(", ")
-			p.uint(v >> 8 & 0xff)
-			p.str(", ")
-			p.uint(v & 0xff)
-			p.str(")")
-		})
-	})
-}
-
 // bpfTarget is an interface's number for some types of attachment, whose offset
 // is typeAt, and a descriptor for the others.
 func bpfTarget(typeAt int) field {

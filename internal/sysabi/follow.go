@@ -314,18 +314,3 @@ func (p *printer) indirect(addr uint64, size int, show func(b []byte)) {
 	show(b)
 	p.str("]")
 }
-
-// pathAt prints a path.
-func (p *printer) pathAt(addr uint64) {
-	q, _, whole := p.textAt(addr, maxPath+1)
-	if !whole {
-		p.ptr(addr)
-		return
-	}
-	p.quote(q, len(q), maxPath)
-}
-
-// numbers prints an array of unsigned numbers.
-func (p *printer) numbers(addr, n uint64, size int) {
-	p.array(addr, n, size, func(b []byte) { p.uint(le(b)) })
-}
