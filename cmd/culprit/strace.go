@@ -99,6 +99,9 @@ func straceMain(name string, args []string, starting int) int {
 			return straceFailed(name, err)
 		}
 	}
+	if traceColor(c, w.Log) {
+		w.Colors = strace.NewPalette(os.Getenv("STRACE_COLORS"))
+	}
 	if w.Starting = starting; starting != 0 && c.Debug {
 		say(fmt.Sprintf("new tracer pid is %d", os.Getpid()))
 	}
@@ -130,6 +133,29 @@ func straceMain(name string, args []string, starting int) int {
 		return dieBy(status.Signal())
 	}
 	return status.ExitStatus()
+}
+
+// traceColor says whether the trace is to be coloured: by itself on a terminal
+// that can do it, unless NO_COLOR is set.
+func traceColor(c *strace.Config, log io.Writer) bool {
+	switch c.Color {
+	case "never":
+		return false
+	case "always":
+		return true
+	}
+	f := os.Stderr
+	if log != nil {
+		f, _ = log.(*os.File)
+	}
+	if _, off := os.LookupEnv("NO_COLOR"); off || f == nil || c.Separate {
+		return false
+	}
+	if term := os.Getenv("TERM"); term == "" || term == "dumb" || term == "unknown" {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 func straceFailed(name string, err error) int {

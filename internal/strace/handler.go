@@ -45,6 +45,7 @@ type printer struct {
 	left      int64  // calls until --syscall-limit
 	full      func() // called when it is reached
 	ready     func()
+	colors    *Palette
 	seized    *seized
 
 	mu   sync.Mutex
@@ -144,7 +145,7 @@ func (p *printer) Attached(t *tracer.Task, by tracer.How) {
 		if f, err := p.files.Task(int(t.TID)); err != nil {
 			p.message("%v", err)
 		} else {
-			st.out.w, st.file = f, f
+			st.out.w, st.file = paint(f, p.colors), f
 		}
 		p.mu.Lock()
 		p.outs = append(p.outs, st.out)

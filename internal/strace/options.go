@@ -52,7 +52,8 @@ type Config struct {
 	ArgNames   bool      // -N
 	Summary    summaryOptions
 	Help, Info bool
-	Debug      bool // -d
+	Debug      bool   // -d
+	Color      string // --color: never, always, "auto" or "" for on terminals
 	Warnings   []string
 }
 
@@ -308,9 +309,8 @@ func (p *parser) option(g given, self int) (err error) {
 	case "always":
 		c.AlwaysPID = true
 	case "color":
-		if ok = g.arg == "never" || g.arg == "auto" || g.arg == "always"; g.arg == "always" {
-			return &Unsupported{"--color=always"}
-		}
+		ok = g.arg == "never" || g.arg == "auto" || g.arg == "always"
+		c.Color = g.arg
 	case "secontext":
 		if !g.has {
 			g.arg = "!full,mismatch" // only the type

@@ -33,6 +33,8 @@ type Process struct {
 	User   *tracer.User
 	// Starting is a process that waits to be traced and then calls execve (-D).
 	Starting int
+	// Colors are those of the trace, nil for none.
+	Colors *Palette
 	// Ready is called when the program was started and the processes were attached
 	// to. It may be nil.
 	Ready func()
@@ -122,6 +124,8 @@ func newPrinter(c *Config, w Process) *printer {
 	if w.Log == nil {
 		p.shared.w, p.shared.direct = w.Stderr, true
 	}
+	p.shared.w = paint(p.shared.w, w.Colors)
+	p.colors = w.Colors
 	p.pids = &pids{comm: c.PIDs.in("comm"), translated: c.PIDs.in("pidns"), procs: at}
 	p.stacks = newStacks(c, at)
 	p.labels = newLabels(c.Labels, at, func() {

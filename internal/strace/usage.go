@@ -44,6 +44,8 @@ How it looks:
                       the native stack of each call; -kk: with source lines
   -t, -tt, -ttt, -r, -T
                       times
+  --color=auto|always|never
+                      colours; STRACE_COLORS=syscall=1;33:error=31... has others
   -i, -n              instruction pointer, number of the call
   -e abbrev=SET, verbose=SET, raw=SET, read=SET, write=SET
 
@@ -55,5 +57,5 @@ Other: -D, -DD, -DDD    trace as a detached process
        --seccomp-bpf    calls that are not shown run at full speed (with -f)
        --kill-on-exit, -I WHEN, -d, -h, -V
 
-Not supported yet: --color=always, --tips, --namespace, --kvm.
+Not supported yet: --tips, --namespace, --kvm.
 `
