@@ -122,6 +122,9 @@ func straceMain(name string, args []string, starting int) int {
 		return 1
 	case err != nil:
 		say(err.Error())
+		if by := tracedBy(); by != "0" && errors.Is(err, unix.EPERM) {
+			say("this process is traced itself, by process " + by + ": a process can have one tracer only")
+		}
 		return 1
 	case errors.As(context.Cause(ctx), &se):
 		return dieBy(se.Signal)
@@ -133,6 +136,15 @@ func straceMain(name string, args []string, starting int) int {
 		return dieBy(status.Signal())
 	}
 	return status.ExitStatus()
+}
+
+// tracedBy is the number of the process that traces this one, "0" when none
+// does.
+func tracedBy() string {
+	b, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(b), "TracerPid:\t")
+	pid, _, _ := strings.Cut(rest, "\n")
+	return pid
 }
 
 // traceColor says whether the trace is to be coloured: by itself on a terminal

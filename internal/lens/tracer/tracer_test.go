@@ -27,6 +27,7 @@ type notes struct {
 	paths    []string
 	enter    func(*Task)
 	exit     func(*Task)
+	waited   func()
 }
 
 func (n *notes) Attached(_ *Task, by How) { n.attached = append(n.attached, by) }
@@ -60,8 +61,12 @@ func (n *notes) Superseded(_, _ *Task, _ int32)         {}
 func (n *notes) Exiting(*Task)                          {}
 func (n *notes) Exited(_ *Task, status unix.WaitStatus) { n.ends = append(n.ends, status) }
 func (n *notes) Detached(*Task)                         { n.detached++ }
-func (n *notes) Waited(int32, unix.WaitStatus)          {}
-func (n *notes) Unknown(int32, unix.WaitStatus)         {}
+func (n *notes) Waited(int32, unix.WaitStatus) {
+	if n.waited != nil {
+		n.waited()
+	}
+}
+func (n *notes) Unknown(int32, unix.WaitStatus) {}
 
 func newNotes() *notes { return &notes{calls: map[string]int{}} }
 
@@ -211,5 +216,76 @@ func TestGroupStop(t *testing.T) {
 	st := run(t, o, n)
 	if st.ExitStatus() != 6 || len(n.stops) != 1 || n.stops[0] != unix.SIGSTOP {
 		t.Errorf("status %#x, stops %v", uint32(st), n.stops)
+	}
+}
+
+// With a filter nothing stops but the chosen calls, in children from their
+// first one on.
+func TestOnly(t *testing.T) {
+	n := newNotes()
+	o := shell("cd /; (cd /usr; exit 3); /bin/true")
+	o.Follow = true
+	o.Only = func(arch event.Arch, nr uint32) bool {
+		c := sysabi.Lookup(arch, nr)
+		return c != nil && c.Name == "chdir"
+	}
+	waits := 0
+	n.waited = func() { waits++ }
+	if st := run(t, o, n); st.ExitStatus() != 0 {
+		t.Errorf("status %#x", uint32(st))
+	}
+	delete(n.calls, "execve")
+	if len(n.calls) != 1 || n.calls["chdir"] != 2 || len(n.ends) != 3 {
+		t.Errorf("calls %v, %d ends", n.calls, len(n.ends))
+	}
+	if waits > 40 {
+		t.Errorf("%d stops", waits)
+	}
+}
+
+// One task is delayed, others go on meanwhile.
+func TestDelay(t *testing.T) {
+	const delay = 300 * time.Millisecond
+	n := newNotes()
+	o := shell("(cd /usr; exit 3) & cd /; wait")
+	o.Follow = true
+	var usr, root time.Time
+	start := time.Now()
+	n.exit = func(k *Task) {
+		if k.Call == nil || k.Call.Name != "chdir" {
+			return
+		}
+		if d := sysabi.Decode(&k.Sys); d.Args[0].Str == "/usr" {
+			usr = time.Now()
+		} else {
+			root = time.Now()
+		}
+	}
+	n.enter = func(k *Task) {
+		if k.Call == nil || k.Call.Name != "chdir" {
+			return
+		}
+		if d := sysabi.Decode(&k.Sys); d.Args[0].Str == "/usr" {
+			k.Delay(delay)
+		}
+	}
+	run(t, o, n)
+	if usr.Sub(start) < delay || !root.Before(usr) {
+		t.Errorf("the delayed one after %v, the other after %v", usr.Sub(start), root.Sub(start))
+	}
+}
+
+// Memory that arguments point to is changed.
+func TestWriteMem(t *testing.T) {
+	n := newNotes()
+	n.enter = func(k *Task) {
+		if k.Call != nil && k.Call.Name == "chdir" {
+			if got := k.WriteMem([]byte("/usr\x00"), k.Sys.Args[0]); got != 5 {
+				t.Errorf("%d bytes written", got)
+			}
+		}
+	}
+	if st := run(t, shell(`cd /tmp/; [ "$(/bin/pwd)" = /usr ] || exit 9`), n); st.ExitStatus() != 0 {
+		t.Errorf("status %#x", uint32(st))
 	}
 }
