@@ -67,5 +67,7 @@ func recvmmsgRemark(p *printer) {
 		p.str("Timeout")
 		return
 	}
-	p.leftTime(p.s.Args[4], p.timeLayout(4))
+	if !p.opt.Addresses {
+		p.leftTime(p.s.Args[4], p.timeLayout(4))
+	}
 }
