@@ -88,7 +88,8 @@ func (p *printer) only() func(event.Arch, uint32) bool {
 	}
 	return func(arch event.Arch, nr uint32) bool {
 		c := sysabi.Lookup(arch, nr)
-		return c == nil || p.cfg.Trace.in(arch, nr) || p.notes(c)
+		// Which call a socketcall is, its arguments say.
+		return c == nil || p.cfg.Trace.in(arch, nr) || p.notes(c) || c.Name == "socketcall"
 	}
 }
 

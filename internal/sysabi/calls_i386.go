@@ -23,7 +23,7 @@ var variantsI386 = []Call{
 	def("sigpending", Signal, structOut("set", layoutHex)),
 	def("sigsuspend", Signal, hex("unused1"), hex("unused2"), hex("mask")),
 	def("sigreturn", Signal),
-	def("socketcall", Desc, num("call"), ptr("args")),
+	def("socketcall", Network|Desc, num("call"), ptr("args")),
 	def("ipc", IPC, num("call"), num("first"), num("second"), num("third"), ptr("ptr"), num("fifth")),
 	def("oldstat", File, pathname, ptr("statbuf")),
 	def("oldlstat", File, pathname, ptr("statbuf")),

@@ -50,9 +50,9 @@ var (
 	}, false}
 	layoutPair = &layout{8, 8, func(p *printer, b []byte) {
 		p.str("[")
-		p.int(i32(b, 0))
+		p.fd(i32(b, 0))
 		p.str(", ")
-		p.int(i32(b, 4))
+		p.fd(i32(b, 4))
 		p.str("]")
 	}, false}
 )

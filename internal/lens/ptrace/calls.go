@@ -73,6 +73,8 @@ func (r *Recorder) entered(t *task) {
 	}
 	s := &t.sys
 	*s = event.Syscall{Arch: event.Arch(r.info.arch), NR: uint32(r.info.u[0]), Args: [6]uint64(r.info.u[1:7]), Mem: s.Mem[:0]}
+	r.mem.t = t
+	sysabi.Socketcall(s, &r.mem)
 	t.call = sysabi.Lookup(s.Arch, s.NR)
 	t.emit = r.choice.emits(s.Arch, s.NR)
 	t.role = noRole
@@ -84,7 +86,6 @@ func (r *Recorder) entered(t *task) {
 	}
 	t.lim = sysabi.Limits{String: maxString, Data: r.opt.Snaplen}
 	t.desc = nil
-	r.mem.t = t
 	if t.call != nil && t.emit {
 		r.takeArena(t)
 		s.Mem = t.call.Capture(s.Mem, event.Enter, &s.Args, 0, t.lim, &r.mem, t.arena)

@@ -194,6 +194,7 @@ func (r *Tracer) call(t *Task) {
 		t.Start = lens.Now()
 		t.arena.Reset()
 		t.Sys = event.Syscall{Arch: event.Arch(r.info.arch), NR: uint32(r.info.u[0]), Args: [6]uint64(r.info.u[1:7]), Mem: t.Sys.Mem[:0]}
+		sysabi.Socketcall(&t.Sys, t)
 		t.Call = sysabi.Lookup(t.Sys.Arch, t.Sys.NR)
 		t.IP, t.InCall, t.skip, t.ignored, t.fresh = r.info.ip, true, false, false, false
 		if t.exec && !executes(t.Call) { // of whoever is about to start the program
