@@ -8,7 +8,7 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	var asJSON, brief bool
+	var asJSON, brief, asMarkdown, asHTML bool
 	var keyLogs []string
 	color := colorMode("auto")
 	c := &cobra.Command{
@@ -24,20 +24,36 @@ count too.
 Exit status: 0, or 1 when the file can't be read to its end.`,
 		Args: exactly(1, "one case or capture"),
 		RunE: func(c *cobra.Command, args []string) error {
+			forms := 0
+			for _, name := range []string{"json", "markdown", "html", "brief"} {
+				if c.Flags().Changed(name) {
+					forms++
+				}
+			}
+			if forms > 1 {
+				return usagef("of --json, --markdown, --html and --brief one at a time")
+			}
 			d, err := diagnose(args[0], keyLogs...)
 			if err != nil {
 				return err
 			}
 			defer d.c.Close()
-			if asJSON {
+			switch {
+			case asJSON:
 				err = d.json(args[0]).Write(os.Stdout)
-			} else {
+			case asMarkdown:
+				err = d.json(args[0]).Markdown(os.Stdout)
+			case asHTML:
+				err = d.json(args[0]).HTML(os.Stdout)
+			default:
 				err = d.text(os.Stdout, color, "", !brief)
 			}
 			return cmp.Or(err, whole(d.c))
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	c.Flags().BoolVar(&asMarkdown, "markdown", false, "print the report as Markdown, for a bug tracker")
+	c.Flags().BoolVar(&asHTML, "html", false, "print the report as one HTML page")
 	c.Flags().BoolVar(&brief, "brief", false, "print what `culprit run` printed")
 	keyLogFlag(c, &keyLogs)
 	c.Flags().Var(&color, "color", "colour the text: auto, always or never")

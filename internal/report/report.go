@@ -1,4 +1,4 @@
-// Package report shows a diagnosis: as text for people and as the JSON contract
+// Package report shows a diagnosis: as text, Markdown or HTML for people and as the JSON contract
 // culprit.report/1 for programs. It holds no logic of its own.
 package report
 

@@ -35,8 +35,9 @@ func Build(events iter.Seq2[event.Event, error]) (*Timeline, error) {
 // Options are what a timeline can have more of; the zero value is what a
 // diagnosis needs.
 type Options struct {
-	Body  int  // bytes kept of each HTTP body; 0 means 64 KiB
-	Whole bool // every call; else of a great many those in between that repeat others are left out
+	Output bool // Timeline.Output is wanted
+	Body   int  // bytes kept of each HTTP body; 0 means 64 KiB
+	Whole  bool // every call; else of a great many those in between that repeat others are left out
 }
 
 // Build makes the timeline of a recording, see the function Build.

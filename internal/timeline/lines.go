@@ -43,6 +43,9 @@ func (b *builder) write(c *Call) {
 	if !visible && fd == 1 && (c.Desc == nil || c.Desc.Path != "/dev/null") {
 		return // data for a file or the next program of a pipe
 	}
+	if visible && b.options.Output {
+		b.t.Output = append(b.t.Output, c)
+	}
 	data, missing := written(c)
 	b.text(c, fd, visible, data)
 	if missing > 0 {

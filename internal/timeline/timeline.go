@@ -33,6 +33,7 @@ type Timeline struct {
 	Conns   []*Conn    // in order of appearance
 	Lookups []*Lookup
 	Lines   []*Line
+	Output  []*Call // with Options.Output: the writes to where the command's own output goes
 	Files   map[string]*event.File
 	Owners  map[string]*event.Owner               // by path, of the programs of a failed run
 	Secrets []byte                                // TLS key log lines
