@@ -17,6 +17,10 @@ var crashes = map[string]string{
 	"SIGBUS":  "it touched memory behind the end of a file or wrongly aligned",
 }
 
+// siKernel is the si_code of a signal that the kernel itself sent
+// (asm-generic/siginfo.h), for one that the terminal's keys send too.
+const siKernel = 0x80
+
 var crash = Cause{
 	Names: []string{"crashed", "killed-by"},
 	Doc:   "a signal ended the process: one of its own making, or one that another process sent",
@@ -62,6 +66,14 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 	}
 	f.Cause = "killed-by"
 	by := "another process"
+	if (name == "SIGINT" || name == "SIGQUIT") && sig != nil && sig.Code == siKernel {
+		by = "the terminal: somebody pressed " + map[string]string{"SIGINT": "Ctrl-C", "SIGQUIT": `Ctrl-\\`}[name]
+		f.Title = fmt.Sprintf("%s was ended from %s", p.Name(), by)
+		f.Why = fmt.Sprintf("%s (pid %d) did not end by itself: it got %s from the terminal.", p.Name(), p.PID, name)
+		f.Evidence = append(f.Evidence, Evidence{"kernel", sig.Time, sig.String()},
+			Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
+		return f, true
+	}
 	if name == "SIGKILL" {
 		by = "another process or the kernel" // whose siginfo nobody gets to see
 	}

@@ -145,6 +145,9 @@ func Explain(t *timeline.Timeline) Result {
 			all = append(all, f)
 		}
 	}
+	if c.interrupted() && slices.ContainsFunc(all, func(f Finding) bool { return slices.Contains(hang.Names, f.Cause) && f.weight >= threshold }) {
+		all = slices.DeleteFunc(all, ofInterrupt)
+	}
 	slices.SortStableFunc(all, func(x, y Finding) int {
 		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(depth(y.Cause), depth(x.Cause)), cmp.Compare(last(y), last(x)))
 	})

@@ -80,6 +80,13 @@ func (c *Case) interrupted() bool {
 	return false
 }
 
+// ofInterrupt tells the findings that Ctrl-C itself made.
+func ofInterrupt(f Finding) bool {
+	return slices.ContainsFunc(f.Facts, func(x Fact) bool {
+		return x.Name == "signal" && x.Value == "SIGINT" || x.Name == "type" && x.Value == "KeyboardInterrupt"
+	})
+}
+
 // wentOnAfter is how long a program may take to end when it is interrupted.
 const wentOnAfter = 10 * time.Second
 
@@ -237,7 +244,7 @@ func (h *hangs) moves(w *timeline.Wait, list []*timeline.Awaits) (kind edgeKind,
 	switch {
 	case len(list) == 0 && w.State == "R":
 		return edgeBusy, true
-	case len(list) == 0:
+	case len(list) == 0, w.State == "T": // stopped by a signal: whatever it waits for
 		return edgeNone, true
 	case !h.c.detached() || time.Duration(w.Time-w.Since) >= minStuck:
 		return edgeNone, false

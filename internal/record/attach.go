@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ type Attachment struct {
 // an error there is none.
 func Attach(ctx context.Context, a Attachment, w Watcher) error {
 	for _, pid := range a.PIDs {
-		if err := attachable(int32(pid)); err != nil {
+		if err := a.attachable(int32(pid)); err != nil {
 			return err
 		}
 	}
@@ -111,7 +112,7 @@ func (a Attachment) kernels(ctx context.Context, sink lens.Sink) ([]kernelLens, 
 		switch {
 		case err == nil:
 		case errors.Is(err, unix.EPERM) || errors.Is(err, unix.ESRCH):
-			return nil, refused(int32(a.PIDs[i]), err)
+			return nil, a.refused(int32(a.PIDs[i]), err)
 		default:
 			return nil, err
 		}
@@ -149,7 +150,7 @@ func (e *AttachError) Error() string {
 func (e *AttachError) Unwrap() error { return e.Err }
 
 // attachable reports what is known beforehand to be in the way.
-func attachable(pid int32) error {
+func (a Attachment) attachable(pid int32) error {
 	status := readProc(proc(pid, "status"))
 	field := func(name string) string {
 		for line := range strings.Lines(status) {
@@ -178,15 +179,19 @@ func attachable(pid int32) error {
 			return nil // the link may just be forbidden
 		}
 		e.Why = fmt.Sprintf("%s is a thread of the kernel: it has no program", name)
-	case field("TracerPid:") != "0" && field("TracerPid:") != "":
+	case field("TracerPid:") != "0" && field("TracerPid:") != "" && !a.Snapshot && a.Backend != "ebpf":
 		tracer := field("TracerPid:") // the thread that traces
 		if tgid, _, ok := procfs.Family(int32(limitValue(tracer))); ok {
 			tracer = fmt.Sprint(tgid)
 		}
 		e.Why = fmt.Sprintf("%s is traced already, by process %s (%s)", name, tracer, comm(tracer))
-		e.Remedy = "a process has one tracer only: end that one, or use `--backend ebpf` as root, which needs no tracing"
+		e.Remedy = "a process has one tracer only: end that one, or look without tracing: --snapshot, or as root --backend ebpf"
 		e.Err = unix.EPERM
 	default:
+		// Reading this takes the right to trace the process.
+		if _, err := os.ReadFile(proc(pid, "syscall")); errors.Is(err, fs.ErrPermission) {
+			return forbidden(pid, err)
+		}
 		return nil
 	}
 	return e
@@ -195,10 +200,14 @@ func attachable(pid int32) error {
 func comm(pid string) string { return strings.TrimSpace(readProc("/proc/" + pid + "/comm")) }
 
 // refused explains the system's refusal.
-func refused(pid int32, err error) error {
-	if e := attachable(pid); e != nil { // it ended meanwhile, or somebody was quicker
+func (a Attachment) refused(pid int32, err error) error {
+	if e := a.attachable(pid); e != nil { // it ended meanwhile, or somebody was quicker
 		return e
 	}
+	return forbidden(pid, err)
+}
+
+func forbidden(pid int32, err error) error {
 	e := &AttachError{PID: int(pid), Err: err}
 	var st unix.Stat_t
 	_ = unix.Stat(proc(pid, ""), &st)

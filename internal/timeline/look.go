@@ -58,9 +58,9 @@ func (b *builder) blocked(p *Process) {
 		began, last := flight(p, w)
 		w.Since = w.Time - event.Time(max(w.Asleep, 0))
 		switch {
-		case w.Call != nil:
+		case w.Call != nil && began < w.Time:
 			w.Since = min(w.Since, began)
-		case w.Asleep == 0:
+		case w.Asleep == 0: // not known
 			w.Since = max(last, p.Start)
 		}
 		old, seen := b.before[p][w.TID]
@@ -84,7 +84,7 @@ const settled = event.Time(time.Second)
 func flight(p *Process, w *Wait) (began, last event.Time) {
 	for j := len(p.Calls) - 1; j >= 0; j-- {
 		c := p.Calls[j]
-		if c.TID != w.TID {
+		if c.TID != w.TID || c.Enter > w.Time {
 			continue
 		}
 		unfinished := c.Raw.Flags&event.Unfinished != 0

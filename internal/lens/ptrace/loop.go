@@ -1,6 +1,8 @@
 package ptrace
 
 import (
+	"encoding/binary"
+	"os"
 	"time"
 	"unsafe"
 
@@ -293,9 +295,27 @@ func (r *Recorder) signalled(t *task, sig unix.Signal) {
 	}
 	r.signal.Siginfo = r.siginfo[:]
 	at := lens.Now()
+	if sig == unix.SIGINT && r.byUser() && at > r.looked+lookAgain {
+		// Now it shows what they waited for: whoever pressed Ctrl-C was tired of it.
+		r.looked = at
+		r.looks++
+		r.look()
+	}
 	r.resume(t, sig)
 	r.put(t, at, &r.signal)
 }
+
+// byUser reports whether the signal of r.siginfo came from the terminal, or was
+// passed on by us (siginfo_t: si_code at 8, si_pid at 16).
+func (r *Recorder) byUser() bool {
+	const kernel = 0x80 // SI_KERNEL (asm-generic/siginfo.h)
+	code, from := binary.NativeEndian.Uint32(r.siginfo[8:]), binary.NativeEndian.Uint32(r.siginfo[16:])
+	return code == kernel || int(from) == os.Getpid()
+}
+
+// lookAgain is how much later than the one before a Ctrl-C is a new one, in ns:
+// all processes in the foreground get it.
+const lookAgain = 500_000_000
 
 // forked takes in a new task; ev says whether it came by fork, vfork or clone.
 func (r *Recorder) forked(t *task, child int32, ev uint32) {

@@ -1,6 +1,8 @@
 package ptrace
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/lens"
@@ -23,6 +25,26 @@ func (r *Recorder) execed(t *task, former int32) {
 	}
 }
 
+// look tells what every thread is doing while the program goes on.
+func (r *Recorder) look() {
+	for _, t := range r.tasks {
+		w := procfs.Wait(t.pid, t.tid)
+		// One that was woken by the same signal is on its way to its stop.
+		for range 5 {
+			if w.Syscall != "running" {
+				break
+			}
+			time.Sleep(200 * time.Microsecond)
+			w = procfs.Wait(t.pid, t.tid)
+		}
+		if w.State == "t" { // in our stop, out of the call that it was in
+			w.State, w.Asleep = "S", 0
+		}
+		w.Look = r.looks
+		r.put(t, lens.Now(), w)
+	}
+}
+
 // waits tells what every thread is doing at the time, with the call that it is
 // in, and looks at its sockets.
 func (r *Recorder) waits() {
@@ -31,6 +53,7 @@ func (r *Recorder) waits() {
 	}
 	for _, t := range r.tasks {
 		w := procfs.Wait(t.pid, t.tid)
+		w.Look = r.looks + 1
 		if t.inCall {
 			r.unfinished(t)
 			t.inCall = true // its exit stop is still to come

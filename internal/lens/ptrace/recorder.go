@@ -61,6 +61,8 @@ type Recorder struct {
 	arenas  []*sysabi.Arena // free ones for memory copied at entries
 	leave   sysabi.Arena    // memory copied at exits, which is put at once
 	noted   uint32          // notes of the run that were given
+	looks   uint32          // at what the threads do
+	looked  event.Time      // when the last one was
 	unstood int             // threads that were attached to and haven't stopped yet
 	until   event.Time      // how long these are waited for at the end
 	seized  uint32          // threads that were attached to

@@ -61,7 +61,7 @@ func (r *Recorder) attachRunning() error {
 		}
 		return fmt.Errorf("attach to process %d: %w", r.root, first)
 	}
-	r.seized = uint32(r.unstood)
+	r.seized, r.started = uint32(r.unstood), true
 	for _, t := range r.tasks {
 		r.execed(t, 0)
 		r.note(t, noteRunning)
