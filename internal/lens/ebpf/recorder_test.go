@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/casefile"
 	"culprit/internal/event"
 	"culprit/internal/launch"
 	"culprit/internal/lens"
@@ -275,6 +277,27 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+// writer is a case file that counts.
+type writer struct {
+	*casefile.Writer
+	t     testing.TB
+	calls uint64
+}
+
+func (w *writer) create() {
+	var err error
+	if w.Writer, err = casefile.Create(filepath.Join(w.t.TempDir(), "case"), casefile.Options{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *writer) Put(e event.Event) {
+	if _, ok := e.Body.(*event.Syscall); ok {
+		w.calls++
+	}
+	w.Writer.Put(e)
+}
+
 // BenchmarkOverhead reports what a call costs the program, and us, in processor
 // time: wall time means nothing on a busy machine.
 func BenchmarkOverhead(b *testing.B) {
@@ -298,9 +321,17 @@ func BenchmarkOverhead(b *testing.B) {
 				plain += cpu(unix.RUSAGE_CHILDREN) - at
 				at = cpu(unix.RUSAGE_CHILDREN)
 				pid := start(b, c.argv...)
-				own := cpu(unix.RUSAGE_SELF)
-				var k counter
-				if err := New(Options{}).Record(context.Background(), lens.Target{PID: pid}, &k); err != nil {
+				r := New(Options{})
+				k := writer{t: b}
+				k.create()
+				if err := r.Prepare(); err != nil {
+					b.Fatal(err)
+				}
+				own := cpu(unix.RUSAGE_SELF) // without the loading
+				if err := r.Record(context.Background(), lens.Target{PID: pid}, &k); err != nil {
+					b.Fatal(err)
+				}
+				if err := k.Close(); err != nil {
 					b.Fatal(err)
 				}
 				under += cpu(unix.RUSAGE_CHILDREN) - at
