@@ -137,7 +137,11 @@ func scriptOf(list []event.Event, root int) script {
 				line += " " + pieces(b)
 			}
 		case *event.Signal:
-			s.signals[who] = append(s.signals[who], n.clean(sysabi.DecodeSiginfo(b.Siginfo).String()))
+			text := n.clean(sysabi.DecodeSiginfo(b.Siginfo).String())
+			if strings.Contains(text, "SIGCHLD") { // any thread of the process may get it
+				who = n.tid[e.PID] + "/" + n.tid[e.PID]
+			}
+			s.signals[who] = append(s.signals[who], text)
 			continue
 		case *event.FD:
 			line = fmt.Sprintf("FD %d %s local %d remote %d type %d", b.FD, b.Link, len(b.Local), len(b.Remote), b.Type)
