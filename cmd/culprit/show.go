@@ -192,26 +192,30 @@ func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.
 // maxObject bounds an exported body, in bytes.
 const maxObject = 256 << 20
 
-// capture gives the rows of a capture: as its packets come by, or for what needs
-// all of a message, from its timeline.
+// capture gives the rows of a capture as its packets come by.
 func (o *showOptions) capture(path string, p *filter.Program[rows.Row], columns *show.Columns) (source, show.Rows, error) {
 	if o.strace {
 		return source{}, nil, usagef("--strace is for cases: a capture has no system calls")
 	}
-	if o.objects != "" || o.stats != "" || !rows.Streamable(p, columns.Fields) {
+	stats, _, _ := strings.Cut(o.stats, ",")
+	if stats == "http" || stats == "dns" { // what was answered is known at the end
 		src, t, err := captureTimeline(path, o.keyLogs)
 		if err != nil {
 			return source{}, nil, err
 		}
 		return src, rows.All(t), nil
 	}
-	walk, err := openCapture(path, o.keyLogs, wire.Options{Body: -1})
+	whole, options := o.objects != "" || !rows.Streamable(p, columns.Fields), wire.Options{Body: -1}
+	if whole {
+		options.Body = maxObject
+	}
+	walk, err := openCapture(path, o.keyLogs, options)
 	if err != nil {
 		return source{}, nil, err
 	}
 	debug.SetGCPercent(400) // most packets are looked at and dropped
 	src := source{walk: walk, stats: &walk.Stats, failed: new(error)}
-	return src, rows.Capture(walk, p, func(err error) { *src.failed = err }), nil
+	return src, rows.Capture(walk, p, whole, func(err error) { *src.failed = err }), nil
 }
 
 // alone reports whether the output needs nothing but calls and signals as they

@@ -25,13 +25,14 @@ func Streamable(p *filter.Program[Row], columns []*Field) bool {
 
 // Capture gives the rows of a walk that a filter lets through, in the order of
 // the packets that completed them, each behind its packet: a request when its
-// head is complete. It keeps only what is under way. A row is valid until the next one; its number is that
-// of the packet. The walk's error comes last, io.EOF is none.
-func Capture(w *wire.Pass, p *filter.Program[Row], failed func(error)) iter.Seq[*Row] {
+// head is complete, or with whole when all of it is. It keeps only what is under
+// way. A row is valid until the next one; its number is that of the packet. The
+// walk's error comes last, io.EOF is none.
+func Capture(w *wire.Pass, p *filter.Program[Row], whole bool, failed func(error)) iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
 		c := timeline.NewCapture(w)
 		c.Forget = true
-		s := captured{run: &Run{}, heads: map[*http.Message]bool{}}
+		s := captured{run: &Run{}, whole: whole, heads: map[*http.Message]bool{}}
 		packets := !p.Requires(Said)
 		give := func(events []wire.Event) bool {
 			for i := range events {
@@ -68,6 +69,7 @@ func Capture(w *wire.Pass, p *filter.Program[Row], failed func(error)) iter.Seq[
 // captured makes rows of events.
 type captured struct {
 	run   *Run
+	whole bool
 	heads map[*http.Message]bool // messages under way whose head was a row
 	buf   Row
 }
@@ -78,6 +80,9 @@ func (s *captured) row(e *wire.Event, h timeline.Heard) *Row {
 	*r = Row{Time: e.Time, Number: int(e.LastRef), Conn: h.Conn, Exchange: h.Exchange, Lookup: h.Lookup, run: s.run}
 	switch m := e.Msg.(type) {
 	case http.Head:
+		if s.whole {
+			return nil
+		}
 		s.heads[m.Message] = true
 		r.message(m.Message)
 	case *http.Message:

@@ -24,7 +24,7 @@ func shown(t *testing.T, path, filter string, each func(*Row)) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	for r := range Capture(w, compile(t, filter), func(err error) { t.Error(path, err) }) {
+	for r := range Capture(w, compile(t, filter), false, func(err error) { t.Error(path, err) }) {
 		each(r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"strings"
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
@@ -242,6 +243,19 @@ func (r *Row) of(p *timeline.Process) {
 	}
 }
 
+// Start is the time at which the run began, or the capture.
+func (r *Row) Start() event.Time { return r.run.Start }
+
+// Outgoing reports whether the row's bytes go from the program to its peer; of a
+// packet, to the server.
+func (r *Row) Outgoing() bool {
+	if r.Packet != nil {
+		return r.Packet.Dir == dissect.ToServer
+	}
+	out, _ := r.outgoing()
+	return out
+}
+
 // outgoing reports whether the row's bytes go from the program to its peer, and
 // whether it has a direction at all.
 func (r *Row) outgoing() (out, ok bool) {
@@ -251,12 +265,16 @@ func (r *Row) outgoing() (out, ok bool) {
 	}
 	switch r.Kind {
 	case Syscall:
-		d := r.Decoded()
-		switch d.Name {
-		case "read", "readv", "recv", "recvfrom", "recvmsg", "recvmmsg", "accept", "accept4":
-			return false, true
+		c := callOf(r)
+		if c == nil {
+			return false, false
 		}
-		return true, d.Call.Data() || d.Name == "connect"
+		for _, receives := range [...]string{"read", "pread", "recv", "accept"} {
+			if strings.HasPrefix(c.Name, receives) && c.Name != "readahead" {
+				return false, true
+			}
+		}
+		return true, c.Data() || c.Name == "connect"
 	case Request:
 		return ours == dissect.ToServer, true
 	case Response:

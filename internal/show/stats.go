@@ -12,6 +12,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/rows"
 	"culprit/internal/timeline"
+	"culprit/internal/wire"
 )
 
 // Stats are the tables that there are, in the order of their names, with what
@@ -47,63 +48,90 @@ type flow struct {
 }
 
 type conversation struct {
-	flows       [2]flow // to the peer, from it
+	id, proto   int // for the order
+	name        string
+	flows       [2]flow // to the peer, from it; or to the server, from it
 	first, last event.Time
 }
 
+// Kinds of conversations, in the order of their tables.
+var protocols = [...]string{"TCP", "UDP", "Unix"}
+
 func conversations(w *bufio.Writer, list Rows, _ string) error {
-	found := map[*timeline.Conn]*conversation{}
+	found := map[any]*conversation{} // by *timeline.Conn or *wire.Stream
+	what := "calls"
 	var start event.Time
 	for r := range list {
-		if r.Kind != rows.Syscall || r.Conn == nil {
+		var key any
+		from, length, until := r.Outgoing(), int64(0), r.Time
+		switch {
+		case r.Kind == rows.Packet && r.Packet.Stream != nil:
+			what = "frames"
+			key, length = r.Packet.Stream, int64(r.Packet.Len)
+		case r.Kind == rows.Syscall && r.Conn != nil:
+			key, until = r.Conn, r.Call.Leave()
+			if d := r.Decoded(); d.Call.Data() && d.Errno == 0 {
+				length = max(r.Call.Raw.Ret, 0)
+			} else {
+				length = -1 // it moves nothing
+			}
+		default:
 			continue
 		}
-		start = r.Time - event.Time(r.Seconds()*1e9)
-		c := found[r.Conn]
+		start = r.Start()
+		c := found[key]
 		if c == nil {
 			c = &conversation{first: r.Time}
-			found[r.Conn] = c
+			found[key] = c
 		}
-		c.last = max(c.last, r.Call.Leave())
-		if d := r.Decoded(); d.Call.Data() && d.Errno == 0 {
-			f := &c.flows[0]
-			if !sends(d.Name) {
-				f = &c.flows[1]
+		c.last = max(c.last, until)
+		if length >= 0 {
+			f := &c.flows[1]
+			if from {
+				f = &c.flows[0]
 			}
 			f.calls++
-			f.bytes += max(r.Call.Raw.Ret, 0)
+			f.bytes += length
 		}
 	}
-	for _, p := range []struct {
-		title string
-		in    func(*timeline.Conn) bool
-	}{
-		{"TCP conversations", func(c *timeline.Conn) bool { return c.Remote.IsValid() && c.Stream() }},
-		{"UDP conversations", func(c *timeline.Conn) bool { return c.Remote.IsValid() && !c.Stream() }},
-		{"Unix conversations", func(c *timeline.Conn) bool { return !c.Remote.IsValid() }},
-	} {
-		conns := slices.SortedFunc(maps.Keys(found), func(a, b *timeline.Conn) int { return cmp.Compare(a.ID, b.ID) })
-		conns = slices.DeleteFunc(conns, func(c *timeline.Conn) bool { return !p.in(c) })
-		if len(conns) == 0 {
-			continue
-		}
-		fmt.Fprintf(w, "%s\n%4s %-45s %22s %22s %12s %12s\n", p.title, "", "", "-> calls        bytes", "<- calls        bytes", "start", "duration")
-		for _, c := range conns {
-			x := found[c]
-			local := "?"
-			if c.Local.IsValid() {
-				local = c.Local.String()
+	var all []*conversation
+	for key, c := range found {
+		switch k := key.(type) {
+		case *timeline.Conn:
+			c.describe(k)
+		case *wire.Stream:
+			client, server := k.Ends()
+			c.id, c.name = k.ID, client.String()+" <-> "+server.String()
+			if k.UDP != nil {
+				c.proto = 1
 			}
-			fmt.Fprintf(w, "%4d %-45s %8d %13d %8d %13d %12.6f %12.6f\n", c.ID, local+" <-> "+c.Peer(), x.flows[0].calls, x.flows[0].bytes,
-				x.flows[1].calls, x.flows[1].bytes, float64(x.first-start)/1e9, float64(x.last-x.first)/1e9)
 		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *conversation) int { return cmp.Or(cmp.Compare(a.proto, b.proto), cmp.Compare(a.id, b.id)) })
+	for i, c := range all {
+		if i == 0 || c.proto != all[i-1].proto {
+			fmt.Fprintf(w, "%s conversations\n%4s %-45s %22s %22s %12s %12s\n", protocols[c.proto], "", "",
+				fmt.Sprintf("-> %s %12s", what, "bytes"), fmt.Sprintf("<- %s %12s", what, "bytes"), "start", "duration")
+		}
+		fmt.Fprintf(w, "%4d %-45s %8d %13d %8d %13d %12.6f %12.6f\n", c.id, appendClean(nil, c.name), c.flows[0].calls, c.flows[0].bytes,
+			c.flows[1].calls, c.flows[1].bytes, float64(c.first-start)/1e9, float64(c.last-c.first)/1e9)
 	}
 	return nil
 }
 
-// sends says of a call that transfers data that it sends.
-func sends(name string) bool {
-	return strings.Contains(name, "write") || strings.HasPrefix(name, "send") || name == "splice" || name == "vmsplice"
+func (c *conversation) describe(conn *timeline.Conn) {
+	local := "?"
+	if conn.Local.IsValid() {
+		local = conn.Local.String()
+	}
+	c.id, c.name = conn.ID, local+" <-> "+conn.Peer()
+	switch {
+	case !conn.Remote.IsValid():
+		c.proto = 2
+	case !conn.Stream():
+		c.proto = 1
+	}
 }
 
 // counter counts words and prints the most frequent first.
@@ -219,14 +247,19 @@ func intervals(w *bufio.Writer, list Rows, arg string) error {
 		if r.Failed() {
 			s.errors++
 		}
+		moved := int64(0)
 		if r.Kind == rows.Syscall && r.Call.Raw.Ret > 0 {
 			if d := r.Decoded(); d.Call.Data() && d.Errno == 0 {
-				if sends(d.Name) {
-					s.written += r.Call.Raw.Ret
-				} else {
-					s.read += r.Call.Raw.Ret
-				}
+				moved = r.Call.Raw.Ret
 			}
+		}
+		if r.Kind == rows.Packet {
+			moved = int64(r.Packet.Len)
+		}
+		if r.Outgoing() {
+			s.written += moved
+		} else {
+			s.read += moved
 		}
 	}
 	fmt.Fprintf(w, "%12s    %-12s %10s %10s %14s %14s\n", "from", "to", "rows", "failed", "bytes read", "bytes written")
