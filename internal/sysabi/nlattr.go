@@ -109,7 +109,13 @@ var nlInet payloadFunc = func(p *printer, s span) bool {
 
 // inetSpan prints an address of a family, as the member called name.
 func (p *printer) inetSpan(family uint16, s span, name string) {
-	size := map[uint16]int{AFInet: 4, AFInet6: 16}[family]
+	size := 0
+	switch family {
+	case AFInet:
+		size = 4
+	case AFInet6:
+		size = 16
+	}
 	b := s.get(0, size)
 	if size != 0 && s.n >= size && b != nil {
 		p.inet(family, b, name)

@@ -102,7 +102,8 @@ func optionTable() map[optionKey]option {
 		m[optionKey{solSocket, name}] = integer
 	}
 	for _, n := range setNetlinkOptions.Names {
-		if key := (optionKey{solNetlink, uint32(n.V)}); m[key] == (option{}) {
+		key := optionKey{solNetlink, uint32(n.V)}
+		if _, own := m[key]; !own {
 			m[key] = integer
 		}
 	}
