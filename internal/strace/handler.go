@@ -1,9 +1,11 @@
 package strace
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,6 +196,14 @@ func (p *printer) Refused(e *tracer.AttachError) {
 	}
 	if other := statusField(p.procs.dir(int64(e.PID)), "TracerPid:"); other != "" && other != "0" {
 		p.message("Process %d is already being traced by pid %s", e.PID, other)
+		return
+	}
+	if unix.Kill(e.PID, 0) == unix.EPERM {
+		p.message("process %d may be owned by a different user", e.PID)
+		return
+	}
+	if b, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && len(b) > 0 && b[0] > '0' {
+		p.message("sysctl kernel.yama.ptrace_scope = %s may be restricting this attach", bytes.TrimSpace(b))
 	}
 }
 

@@ -36,7 +36,11 @@ func (p *printer) touches(t *tracer.Task) bool {
 		return false
 	}
 	d := sysabi.Decode(&t.Sys)
-	for i := range d.Args {
+	first := 0
+	if t.Call.Name == "fsconfig" {
+		first = 3 // what is configured doesn't count, what it is configured with does
+	}
+	for i := first; i < len(d.Args); i++ {
 		v := &d.Args[i]
 		switch v.Kind {
 		case sysabi.KindFD, sysabi.KindDirFD:

@@ -14,7 +14,7 @@ var callsDesc = []Call{
 	def("pwritev", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
 	def("preadv2", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
 	def("pwritev2", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
-	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutOff), size("count")).through(0),
+	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutFrom), size("count")).through(0),
 	def("copy_file_range", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), hex("flags")).through(2),
 	def("splice", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
 	def("tee", Desc, fdArg("fd_in"), fdArg("fd_out"), size("len"), flags("flags", setSplice)).through(1),

@@ -47,7 +47,7 @@ var variantsI386 = []Call{
 	def("readahead", Desc, fd, offset("offset").halves(), size("count").at(3)),
 	def("sync_file_range", Desc, fd, offset("offset").halves(), offset("nbytes").halves().at(3), flags("flags", setSyncRange).at(5)),
 	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutLong), size("count")).through(0),
-	def("sendfile64", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutOff), size("count")).through(0),
+	def("sendfile64", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutFrom), size("count")).through(0),
 	def("ugetrlimit", Other, enum("resource", setResources), structOut("rlim", layoutRlimit)),
 	def("getuid32", Creds).unsigned(),
 	def("geteuid32", Creds).unsigned(),

@@ -41,7 +41,8 @@ var (
 	layoutHex  = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.hex(le32(b, 0)); p.str("]") }, false}
 	layoutPtr  = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.ptr(p.long(b, 0)); p.str("]") }, false}
 	layoutLong = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.int(p.slong(b, 0)); p.str("]") }, false}
-	layoutOff  = &layout{8, 8, func(p *printer, b []byte) { p.str("["); p.int(int64(le64(b, 0))); p.str("]") }, true}
+	layoutFrom = &layout{8, 8, func(p *printer, b []byte) { p.str("["); p.uint(le64(b, 0)); p.str("]") }, true} // of sendfile
+	layoutOff  = &layout{8, 8, func(p *printer, b []byte) { p.str("["); p.int(int64(le64(b, 0))); p.str("]") }, false}
 	layoutID   = &layout{4, 4, func(p *printer, b []byte) { p.str("["); p.uint(le32(b, 0)); p.str("]") }, false}
 	layoutWait = &layout{4, 4, func(p *printer, b []byte) {
 		p.str("[")

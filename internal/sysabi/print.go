@@ -553,19 +553,16 @@ func (p *printer) structure(v *Value) {
 }
 
 // change prints what the kernel made of a structure that it was given. What
-// was printed at start becomes "[128 => 16]" for a length, "[0] => [3]" for an
-// offset; of others only the new state stays.
+// was printed at start becomes "[128 => 16]" for a length or an offset; of
+// others only the new state stays.
 func (p *printer) change(start int, l *layout, after []byte) {
 	switch l {
-	case layoutLen:
+	case layoutLen, layoutFrom:
 		p.b = p.b[:len(p.b)-1]
 		p.str(" => ")
 		mark := len(p.b)
 		l.print(p, after)
 		p.b = append(p.b[:mark], p.b[mark+1:]...)
-	case layoutOff:
-		p.str(" => ")
-		l.print(p, after)
 	default:
 		p.b = p.b[:start]
 		l.print(p, after)

@@ -6,7 +6,8 @@
 // lens/ptrace, the recorder, stops only the calls that it records (a seccomp
 // filter that can't be taken away again) and tells of them when they are over;
 // it hardly slows the program. This one costs two stops a call, leaves nothing
-// behind in the program, and interprets nothing: text is the handler's.
+// behind in the program (but with Options.Only a filter), and interprets
+// nothing: text is the handler's.
 package tracer
 
 import (
@@ -26,7 +27,8 @@ import (
 	"culprit/internal/sysabi"
 )
 
-// Options say what is traced. One of Argv and Attach is set.
+// Options say what is traced: a program to start, processes to attach to, or
+// both.
 type Options struct {
 	Path   string   // program to start, not searched for
 	Argv   []string // its arguments, Argv[0] too
