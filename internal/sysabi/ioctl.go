@@ -18,9 +18,13 @@ type request struct {
 }
 
 // ioctlFamilies lists the requests whose arguments are known.
-var ioctlFamilies = [][]request{
-	ioctlsTerm, ioctlsBlock, ioctlsFile, ioctlsMisc, ioctlsProcess, ioctlsFlash, ioctlsDevice, ioctlsSock, ioctlsEvdev, ioctlsV4L2,
-	ioctlsKVM, ioctlsBtrfs, ioctlsKD, ioctlsSCSI, ioctlsDM,
+var ioctlFamilies = []struct {
+	name     string
+	requests []request
+}{
+	{"term", ioctlsTerm}, {"block", ioctlsBlock}, {"file", ioctlsFile}, {"misc", ioctlsMisc}, {"process", ioctlsProcess},
+	{"flash", ioctlsFlash}, {"device", ioctlsDevice}, {"sock", ioctlsSock}, {"evdev", ioctlsEvdev}, {"v4l2", ioctlsV4L2},
+	{"kvm", ioctlsKVM}, {"btrfs", ioctlsBtrfs}, {"kd", ioctlsKD}, {"scsi", ioctlsSCSI}, {"dm", ioctlsDM}, {"tee", ioctlsTEE},
 }
 
 // ioctlTypes are the types (bits 8 to 15) of those families: their other

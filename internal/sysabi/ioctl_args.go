@@ -3,6 +3,7 @@ package sysabi
 import (
 	"bytes"
 	stdstrings "strings"
+	"sync/atomic"
 
 	"culprit/internal/event"
 )
@@ -215,9 +216,23 @@ func wholeText(p *printer, addr, n uint64) {
 	}
 }
 
+// unknownKnown keeps what unknownArgs made, by direction and size: recorders ask
+// at every call.
+var unknownKnown [1 << 16]atomic.Pointer[[]Arg]
+
 // unknownArgs is the arguments of a request of which only the size is known. A
 // driver may fill it and fail. Without abbreviations it is printed as bytes.
 func unknownArgs(code uint32) []Arg {
+	at := &unknownKnown[code>>16]
+	if args := at.Load(); args != nil {
+		return *args
+	}
+	args := newUnknownArgs(code)
+	at.Store(&args)
+	return args
+}
+
+func newUnknownArgs(code uint32) []Arg {
 	n := int(iocSize(code))
 	dump := func(p *printer, v *Value) {
 		if p.abbreviated() || v.Uint == 0 {

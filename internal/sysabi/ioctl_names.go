@@ -57,8 +57,8 @@ func newIoctlTable(tags ...string) *ioctlTable {
 		numbers[name] = uint32(v)
 	}
 	for _, family := range ioctlFamilies {
-		for i := range family {
-			r := &family[i]
+		for i := range family.requests {
+			r := &family.requests[i]
 			for _, name := range stdstrings.Fields(r.names) {
 				if r.native && tags[0] != "lp64" || r.x86 && tags[1] == "arm64" {
 					continue

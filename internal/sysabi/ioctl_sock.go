@@ -68,9 +68,12 @@ func sockRequests() []request {
 	}
 	for _, i := range ifreqs {
 		r := ifreq(i.member)
-		list = append(list,
-			request{names: i.set, args: gives(r)},
-			request{names: i.get, args: completes(r, "ifr_name", i.member.name)})
+		if i.set != "" {
+			list = append(list, request{names: i.set, args: gives(r)})
+		}
+		if i.get != "" {
+			list = append(list, request{names: i.get, args: completes(r, "ifr_name", i.member.name)})
+		}
 	}
 	return list
 }
