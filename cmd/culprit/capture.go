@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"culprit/internal/casefile"
 	"culprit/internal/dissect/tls"
@@ -59,8 +60,12 @@ func readKeyLogs(keys *tls.KeyLog, paths []string) error {
 	return nil
 }
 
+// captureMemory is from where on the garbage collector works harder.
+const captureMemory = 192 << 20
+
 // openCapture opens a capture with the secrets of key logs.
 func openCapture(path string, keyLogs []string, o wire.Options) (*wire.Pass, error) {
+	debug.SetMemoryLimit(captureMemory)
 	o.Keys = new(tls.KeyLog)
 	if err := readKeyLogs(o.Keys, keyLogs); err != nil {
 		return nil, err

@@ -213,7 +213,6 @@ func (o *showOptions) capture(path string, p *filter.Program[rows.Row], columns 
 	if err != nil {
 		return source{}, nil, err
 	}
-	debug.SetGCPercent(400) // most packets are looked at and dropped
 	src := source{walk: walk, stats: &walk.Stats, failed: new(error)}
 	return src, rows.Capture(walk, p, whole, func(err error) { *src.failed = err }), nil
 }

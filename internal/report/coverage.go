@@ -100,6 +100,9 @@ func packets(m map[string]any, c *wire.Stats) {
 	if c.Torn != "" {
 		m["torn"] = c.Torn
 	}
+	if c.GivenUp > 0 {
+		m["given_up"] = c.GivenUp
+	}
 	if c.Damaged > 0 {
 		m["damaged_blocks"] = c.Damaged
 	}

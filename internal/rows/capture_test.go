@@ -48,6 +48,19 @@ func TestCapture(t *testing.T) {
 	}
 }
 
+// TestFingerprints has tshark's tls.handshake.ja3.
+func TestFingerprints(t *testing.T) {
+	for name, want := range map[string]string{
+		"tls12-cert-unknown-ca.pcap": "871a754af286dfb70c1b53c6887c62e0", "tls13-mtls-missing-cert.pcap": "f146948b4a599d4d7ddf071b74696983",
+	} {
+		n := 0
+		shown(t, "../wire/testdata/"+name, "tls.handshake.ja3 == "+`"`+want+`" && tls.handshake.ja4 matches "^t1[23]d"`, func(*Row) { n++ })
+		if n != 1 {
+			t.Errorf("%s: %d hellos with JA3 %s", name, n, want)
+		}
+	}
+}
+
 // packetFilters are those of the collection's filters that are about packets.
 var packetFilters = []string{"tcp", "udp", "tcp.flags.syn==1 && tcp.flags.ack==0", "tcp.flags.reset==1", "tcp.flags & 0x01", "tcp.len>0",
 	"tcp.stream==0 && tcp.len>0", "tcp.analysis.retransmission", "tcp.analysis.duplicate_ack", "tcp.analysis.zero_window", "tcp.analysis.keep_alive",

@@ -46,6 +46,9 @@ var tlsFields = []Field{
 		}
 		return r.Hello.ServerName
 	}),
+	text("tls.handshake.ja3", Linked, "JA3 fingerprint of the client's hello", hello((*tls.ClientHello).JA3)),
+	text("tls.handshake.ja3_full", Linked, "what the JA3 fingerprint is made of", hello((*tls.ClientHello).JA3Text)),
+	text("tls.handshake.ja4", Linked, "JA4 fingerprint of the client's hello", hello((*tls.ClientHello).JA4)),
 	blob("tls.handshake.random", Linked, "the hello's random", func(r *Row) []byte {
 		switch {
 		case r.Hello != nil:
@@ -126,3 +129,13 @@ var (
 	alertNumber     = reverse(uint64(tls.UnknownAlert), func(n uint64) string { return tls.AlertDescription(n).String() })
 	handshakeNumber = reverse(255, func(n uint64) string { return tls.HandshakeType(n).String() })
 )
+
+// hello is a text of the client's hello.
+func hello(get func(*tls.ClientHello) string) func(*Row) string {
+	return func(r *Row) string {
+		if r.Hello == nil {
+			return ""
+		}
+		return get(r.Hello)
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 // Limits of a capture's timeline. What is over them is counted in Skipped.
 const (
-	maxConns     = 1 << 17
+	maxConns     = 1 << 16
 	maxExchanges = 1 << 17 // that went well; of the others twice as many
 	captureBody  = 4 << 10 // bytes kept of an answer's body
 )

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +24,13 @@ type Pass struct {
 	decoder tcp.Decoder
 	asm     tcp.Assembler
 	udp     flows
+	talks   list.List // of *Stream, those with a session, the one that was quiet for longest first
 	packet  Packet
 	looked  bool // the secrets ahead have been added
 	ended   bool
 	rest    []Event
+	event   Event        // the newest of a session
+	emitted func(*Event) // p.emit
 }
 
 // Stats count what went by.
@@ -39,6 +43,7 @@ type Stats struct {
 	Torn      string         // why the file could not be read to its end, "" when it could
 	Damaged   int            // blocks whose content made no sense
 	Secrets   int            // key log lines' bytes inside the file
+	GivenUp   int            // conversations that were no longer followed because there were too many
 }
 
 // Packet is one packet of the capture, valid until the next one.
@@ -71,7 +76,8 @@ type Stream struct {
 	User  any       // for the walk's user
 
 	session *Session
-	skip    bool // Options.Want said no
+	place   *list.Element // in Pass.talks
+	skip    bool          // Options.Want said no, or it is over
 }
 
 // Ends returns who opened the stream, or sent its first datagram, and to whom.
@@ -89,6 +95,7 @@ func (s *Stream) Session() *Session { return s.session }
 func New(src pcapng.Source, o Options) *Pass {
 	p := &Pass{options: o, source: source{Source: src}}
 	p.Undecoded = map[string]int{}
+	p.emitted = p.emit
 	return p
 }
 
@@ -213,23 +220,53 @@ func (p *Pass) feed(outs []tcp.Output) {
 	for i := range outs {
 		o := &outs[i]
 		s := p.stream(o.Conn)
-		if o.Gone {
-			s.session.Close(&o.Input)
-			s.session, o.Conn.Owner = nil, nil
+		if o.Over || o.Gone {
+			p.drop(s, &o.Input)
+			if o.Gone {
+				o.Conn.Owner = nil
+			}
 			continue
 		}
 		if s.skip {
 			continue
 		}
-		if s.session == nil {
-			s.session = p.session(s, "tcp")
-		}
+		p.keep(s)
 		s.session.Feed(&o.Input)
 	}
 }
 
+// maxTalks is how many TCP streams are listened to at a time. Each costs some
+// kilobytes.
+const maxTalks = 1 << 15
+
+// keep makes the session of a stream, and puts the stream last in the order in
+// which sessions are given up when there are too many.
+func (p *Pass) keep(s *Stream) {
+	if s.session != nil {
+		if p.talks.Back() != s.place {
+			p.talks.MoveToBack(s.place)
+		}
+		return
+	}
+	if p.talks.Len() >= maxTalks {
+		old := p.talks.Front().Value.(*Stream)
+		p.drop(old, &dissect.Input{Time: p.packet.Time})
+		p.GivenUp++
+	}
+	s.session, s.place = p.session(s, "tcp"), p.talks.PushBack(s)
+}
+
+// drop ends the session of a stream.
+func (p *Pass) drop(s *Stream, at *dissect.Input) {
+	if s.session != nil {
+		s.session.Close(at)
+		p.talks.Remove(s.place)
+	}
+	s.session, s.skip = nil, true
+}
+
 func (p *Pass) session(s *Stream, carrier string) *Session {
-	return &Session{shared: &shared{options: p.options, stream: s, emit: p.emit}, carrier: carrier}
+	return &Session{shared: &shared{options: &p.options, stream: s, emit: p.emitted, event: &p.event}, carrier: carrier}
 }
 
 func (p *Pass) emit(e *Event) {

@@ -29,16 +29,16 @@ type Session struct {
 
 // shared is what the Sessions of one stream have in common.
 type shared struct {
-	options Options
+	options *Options
 	stream  *Stream
 	emit    func(*Event)
-	event   Event // the newest, here so that it isn't allocated
+	event   *Event // the newest, so that it isn't allocated
 }
 
 // NewSession returns a Session that is not a part of a walk; emit is called
 // during Feed and Close.
 func NewSession(o Options, emit func(*Event)) *Session {
-	return &Session{shared: &shared{options: o, emit: emit}, carrier: "tcp"}
+	return &Session{shared: &shared{options: &o, emit: emit, event: new(Event)}, carrier: "tcp"}
 }
 
 // Layer is a protocol: a state machine over the bytes of a conversation, or
@@ -59,8 +59,8 @@ func (s *Session) Emit(d dissect.Dir, span dissect.Span, msg any) {
 }
 
 func (s *Session) emit(d dissect.Dir, span dissect.Span, msg any, n int) {
-	s.shared.event = Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth, Msg: msg, Len: n}
-	s.shared.emit(&s.shared.event)
+	*s.shared.event = Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth, Msg: msg, Len: n}
+	s.shared.emit(s.shared.event)
 }
 
 // Inner returns a new Session for what the layer carries, nil when they are too
@@ -173,6 +173,6 @@ func (s *Session) begin(proto string, in *dissect.Input) {
 
 // become says that the conversation goes on in another protocol from here.
 func (s *Session) become(proto string, in *dissect.Input) {
-	s.proto, s.layer = proto, layerOf(proto, s.shared.options)
+	s.proto, s.layer = proto, layerOf(proto, *s.shared.options)
 	s.Emit(in.Dir, dissect.At(in), Identified{})
 }

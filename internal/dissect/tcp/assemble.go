@@ -13,7 +13,8 @@ import (
 // Limits. What is over them becomes a gap or closes the connection that was
 // quiet for longest; both are counted.
 const (
-	maxConns  = 1 << 17
+	maxConns  = 1 << 16
+	maxDead   = 1 << 13 // of those, connections whose both sides have ended
 	maxQueue  = 4 << 20 // bytes held back behind a hole, for each direction
 	maxHeld   = 4096    // segments held back
 	maxAhead  = 64 << 20
@@ -37,7 +38,7 @@ type Conn struct {
 	Analysis       Analysis   // of the newest packet
 
 	key   key
-	place *list.Element // in Assembler.recent
+	place *list.Element // in Assembler.recent or dead
 	dead  bool          // both sides ended
 	track [2]track
 	synAt event.Time
@@ -83,7 +84,8 @@ func (s *segment) end() uint32 { return s.seq + uint32(len(s.data)+s.cut) }
 type Output struct {
 	Conn *Conn
 	dissect.Input
-	Gone bool // nothing more comes of this connection; the Input is empty
+	Over bool // both sides have closed; the Input is empty
+	Gone bool // the connection is forgotten; the Input is empty
 }
 
 // Assembler sorts the packets of any number of connections. The zero value is
@@ -92,6 +94,7 @@ type Assembler struct {
 	conns  map[key]*Conn
 	last   *Conn     // had the newest packet
 	recent list.List // of *Conn, the one that was quiet for longest first
+	dead   list.List // the same, of those that ended
 	n      int
 	held   int // bytes in all segments held back
 	out    []Output
@@ -135,7 +138,7 @@ func (a *Assembler) Feed(f *Frame, t event.Time, ref int64) (*Conn, []Output) {
 		c = a.open(keyOf(f), f, t)
 	}
 	if a.last != c {
-		a.recent.MoveToBack(c.place)
+		a.list(c).MoveToBack(c.place)
 		a.last = c
 	}
 	d := dissect.ToServer
@@ -191,14 +194,18 @@ func (c *Conn) renewed(f *Frame) bool {
 }
 
 func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
+	if a.dead.Len() > maxDead {
+		a.evict(&a.dead)
+	}
 	if len(a.conns) >= maxConns {
-		a.evict()
+		a.evict(&a.recent)
+		a.Evicted++
 	}
 	if a.conns == nil {
 		a.conns = make(map[key]*Conn)
 	}
 	if old := a.conns[k]; old != nil {
-		a.recent.Remove(old.place)
+		a.list(old).Remove(old.place)
 	}
 	c := &Conn{ID: a.n, Client: f.Src, Server: f.Dst, Opened: t, key: k}
 	c.track[0].scale, c.track[1].scale = scaleUnknown, scaleUnknown
@@ -213,12 +220,25 @@ func (a *Assembler) open(k key, f *Frame, t event.Time) *Conn {
 	return c
 }
 
-// evict forgets the connection that was quiet for longest.
-func (a *Assembler) evict() {
-	c := a.recent.Remove(a.recent.Front()).(*Conn)
+// list is the one that a connection stands in.
+func (a *Assembler) list(c *Conn) *list.List {
+	if c.dead {
+		return &a.dead
+	}
+	return &a.recent
+}
+
+// evict forgets the connection of a list that was quiet for longest.
+func (a *Assembler) evict(l *list.List) {
+	if l.Len() == 0 {
+		l = &a.dead
+	}
+	c := l.Remove(l.Front()).(*Conn)
 	a.flush(c)
 	delete(a.conns, c.key)
-	a.Evicted++
+	if a.last == c {
+		a.last = nil
+	}
 }
 
 func (a *Assembler) segment(c *Conn, d dissect.Dir, s segment, flags uint8) {
@@ -345,7 +365,13 @@ func (a *Assembler) end(c *Conn, d dissect.Dir, t event.Time, ref int64) {
 	h.ended = true
 	h.last = max(h.last, t)
 	a.put(c, dissect.Input{Time: h.last, Dir: d, Ref: ref, End: true})
-	c.dead = c.Half[0].ended && c.Half[1].ended
+	if !c.dead && c.Half[0].ended && c.Half[1].ended {
+		a.recent.Remove(c.place)
+		c.dead, c.place = true, a.dead.PushBack(c)
+		if !c.Reset { // a forged RST does not keep the sides from going on
+			a.out = append(a.out, Output{Conn: c, Input: dissect.Input{Time: h.last}, Over: true})
+		}
+	}
 }
 
 // reset ends both directions. A RST whose number fits nothing is ignored (RFC
@@ -404,5 +430,6 @@ func (a *Assembler) Close() []Output {
 	}
 	a.conns, a.last = nil, nil
 	a.recent.Init()
+	a.dead.Init()
 	return a.out
 }
