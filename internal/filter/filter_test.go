@@ -235,6 +235,7 @@ syscall.result == -32
 syscall.result < 0
 abs(syscall.result) == 32
 -syscall.result == 32
+syscall.result == -(16 * 2)
 syscall.result + 33 == 1
 syscall.result % 5 == -2
 http.response.code & 1
@@ -330,6 +331,7 @@ func TestErrors(t *testing.T) {
 		{"max(1, 2)", "1 is a constant"},
 		{"ip.src + 1 == 2", "1 is no IPv4 address"},
 		{"http.host - http.host == 2", "can't be applied to a string and a string"},
+		{"http.host == -(1 + 2)", "a string has no negative"},
 		{"http &&", "the filter ends where something is missing"},
 		{"(http", "\"(\" is never closed"},
 		{"http)", "\")\" is not expected here"},

@@ -12,6 +12,16 @@ import (
 // that it is compared with, nil when it is none; known says that it must be one
 // of that field's values.
 func (c *checker) literal(n *node, t Type, d *def, known bool) error {
+	if n.op == opNeg { // of arithmetic of constants
+		if !t.integer() && t != Duration {
+			return c.fail(n, "a %s has no negative", t)
+		}
+		if t.integer() {
+			t = Int
+		}
+		n.typ, n.typed = t, true
+		return c.literal(n.l, t, nil, false)
+	}
 	if n.op == opArith {
 		if !t.integer() && t != Duration {
 			return c.fail(n, "there is no arithmetic with constants of type %s", t)
