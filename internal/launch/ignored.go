@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"sync"
 )
 
 // inheritedIgnored returns the set of signals that this process was started
@@ -45,29 +46,12 @@ var errStripped = errors.New("binary has no symbol table")
 
 // runtimeVariable reads the memory of a variable that isn't exported.
 func runtimeVariable(name string) ([]byte, error) {
-	const self = "/proc/self/exe"
-	f, err := elf.Open(self)
+	t, err := ownSymbols()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", self, err)
+		return nil, err
 	}
-	defer f.Close()
-	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
-		return nil, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
-	}
-	symtab := f.SectionByType(elf.SHT_SYMTAB)
-	if symtab == nil || int(symtab.Link) >= len(f.Sections) {
-		return nil, errStripped
-	}
-	syms, err := symtab.Data()
-	if err != nil {
-		return nil, fmt.Errorf("read symbols of %s: %w", self, err)
-	}
-	names, err := f.Sections[symtab.Link].Data()
-	if err != nil {
-		return nil, fmt.Errorf("read symbol names of %s: %w", self, err)
-	}
-	at, size, ok := symbol(syms, names, name)
-	anchor, _, ok2 := symbol(syms, names, "culprit/internal/launch.runtimeVariable")
+	at, size, ok := symbol(t.syms, t.names, name)
+	anchor, _, ok2 := symbol(t.syms, t.names, "culprit/internal/launch.runtimeVariable")
 	if !ok || !ok2 || size%8 != 0 || size > 1<<10 {
 		return nil, fmt.Errorf("%w with %s", errStripped, name)
 	}
@@ -84,6 +68,35 @@ func runtimeVariable(name string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// symbols is the symbol table of a binary and the names in it.
+type symbols struct{ syms, names []byte }
+
+// ownSymbols reads this binary's symbols, once.
+var ownSymbols = sync.OnceValues(func() (symbols, error) {
+	const self = "/proc/self/exe"
+	f, err := elf.Open(self)
+	if err != nil {
+		return symbols{}, fmt.Errorf("read %s: %w", self, err)
+	}
+	defer f.Close()
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
+		return symbols{}, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
+	}
+	symtab := f.SectionByType(elf.SHT_SYMTAB)
+	if symtab == nil || int(symtab.Link) >= len(f.Sections) {
+		return symbols{}, errStripped
+	}
+	syms, err := symtab.Data()
+	if err != nil {
+		return symbols{}, fmt.Errorf("read symbols of %s: %w", self, err)
+	}
+	names, err := f.Sections[symtab.Link].Data()
+	if err != nil {
+		return symbols{}, fmt.Errorf("read symbol names of %s: %w", self, err)
+	}
+	return symbols{syms, names}, nil
+})
 
 // symbol finds a name in an ELF64 symbol table (struct Elf64_Sym: name u32,
 // info u8, other u8, shndx u16, value u64, size u64).

@@ -17,6 +17,9 @@ type procs struct {
 	ours  bool              // it is this process's
 	space uint64            // inode of this process's PID namespace
 	known map[pidKey]string // directories that numbers were found for
+
+	last    int64 // what dir was asked for last, and said
+	lastDir string
 }
 
 // pidKey is a number as a PID namespace has it.
@@ -40,12 +43,16 @@ func newProcs() *procs {
 
 // dir is the directory in /proc of a thread that this process knows as tid.
 func (p *procs) dir(tid int64) string {
+	if tid == p.last && p.ours {
+		return p.lastDir
+	}
 	if !p.ours {
 		if dir, _ := p.find(pidKey{p.space, tid, sysabi.TID}); dir != "" {
 			return dir
 		}
 	}
-	return "/proc/" + strconv.FormatInt(tid, 10)
+	p.last, p.lastDir = tid, "/proc/"+strconv.FormatInt(tid, 10)
+	return p.lastDir
 }
 
 // find looks for a number in /proc. It returns the directory of the thread that
