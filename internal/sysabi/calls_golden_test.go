@@ -40,7 +40,10 @@ func upTo(n uint64) (list []uint64) {
 }
 
 var scenes = map[string][]scene{
-	"bpf": {{call: "bpf", args: []uint64{0, 0, 168}, at: []int{1}, over: upTo(40)}},
+	"bpf": {
+		{call: "bpf", args: []uint64{0, 0, 168}, at: []int{1}, over: upTo(40)},
+		{call: "perf_event_open", args: []uint64{0, 7, 0, 3, 8}, at: []int{0}},
+	},
 	"clone": {
 		{call: "clone3", args: []uint64{0, 88}, at: []int{0}},
 		{call: "clone3", args: []uint64{0, 96}, at: []int{0}},
@@ -120,6 +123,7 @@ func TestScenes(t *testing.T) {
 		numbers = binary.LittleEndian.AppendUint32(numbers, i+1)
 		pointers = binary.LittleEndian.AppendUint64(pointers, atText)
 	}
+	binary.LittleEndian.PutUint32(numbers[4:], 144) // a size, for those that have one there
 	m.put(atNumbers, numbers)
 	m.put(atPointers, pointers)
 	m.put(atText, append([]byte("text"), make([]byte, 60)...))

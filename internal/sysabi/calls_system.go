@@ -10,7 +10,7 @@ var callsSystem = []Call{
 	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
 	def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
 	def("bpf", Desc, enum("cmd", setBpfCmds), bpfAttr, unum("size")).returns(bpfResult),
-	def("perf_event_open", Desc, structIn("attr", layoutPerfAttr), num("pid"), num("cpu"), num("group_fd"), flags("flags", setPerfOpen)).retFD(),
+	def("perf_event_open", Desc, perfAttr("attr", in|out), num("pid"), num("cpu"), fdArg("group_fd"), flags("flags", setPerfOpen).wide()).retFD(),
 	def("init_module", Other, ptr("module_image"), size("len"), str("param_values")),
 	def("finit_module", Desc, fd, str("param_values"), flags("flags", setModuleInit)),
 	def("delete_module", Other, str("name"), flags("flags", setModuleDelete)),
@@ -72,17 +72,6 @@ var layoutSysinfo = &layout{112, 64, func(p *printer, b []byte) {
 	p.field("mem_unit")
 	p.uint(le32(rest, 2*w))
 	p.str("}")
-}, false}
-
-// The head of struct perf_event_attr.
-var layoutPerfAttr = &layout{64, 64, func(p *printer, b []byte) {
-	p.str("{type=")
-	p.enum(setPerfType, le32(b, 0))
-	p.field("size")
-	p.hex(le32(b, 4))
-	p.field("config")
-	p.hex(le64(b, 8))
-	p.str(", ...}")
 }, false}
 
 var (

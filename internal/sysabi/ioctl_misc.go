@@ -81,7 +81,7 @@ var ioctlsMisc = []request{
 	{names: "PERF_EVENT_IOC_SET_FILTER", args: givesText(pageSize, (*printer).textUpTo)},
 	{names: "PERF_EVENT_IOC_ID", args: fills(refU64)},
 	{names: "PERF_EVENT_IOC_QUERY_BPF", args: queryBPF()},
-	{names: "PERF_EVENT_IOC_MODIFY_ATTRIBUTES", args: ioctlWith(structIn("argp", layoutPerfAttr))},
+	{names: "PERF_EVENT_IOC_MODIFY_ATTRIBUTES", args: ioctlWith(perfAttr("argp", in))},
 
 	{names: "HDIO_GETGEO", args: fills(hdGeometry)},
 	{names: "HDIO_DRIVE_CMD", args: becomes(hdDriveCmd, "command sector_number feature sector_count", "status error nsector buf")},
