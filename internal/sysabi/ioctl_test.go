@@ -15,7 +15,8 @@ import (
 
 // Requests whose number says another size than the structure has, or nothing.
 var otherSize = map[string]bool{
-	"BLKBSZGET": true, "BLKBSZSET": true, // size_t, and an int in fact
+	"PERF_EVENT_IOC_MODIFY_ATTRIBUTES": true,                    // the number has a pointer's size
+	"BLKBSZGET":                        true, "BLKBSZSET": true, // size_t, and an int in fact
 	"FS_IOC_GETFLAGS": true, "FS_IOC_SETFLAGS": true, // a long, and an int in fact
 	"BLKGETSIZE64":              true,                                                              // the same, and 64 bits in fact
 	"PERF_EVENT_IOC_SET_FILTER": true, "PERF_EVENT_IOC_QUERY_BPF": true, "PERF_EVENT_IOC_ID": true, // a pointer to it
