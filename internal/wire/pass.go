@@ -282,6 +282,10 @@ func (p *Pass) end() {
 	p.ended = true
 	p.feed(p.asm.Close())
 	p.udp.close(p.Last)
+	p.GivenUp += p.asm.Evicted
+	if n := p.decoder.Lost(); n > 0 {
+		p.Undecoded["datagram whose IP fragments are not all there"] = n
+	}
 }
 
 // Keys are the secrets, those of the capture among them as far as it was read.

@@ -104,16 +104,15 @@ var alpnProto = map[string]string{"http/1.1": "http", "http/1.0": "http", "h2": 
 
 // httpLayer is an HTTP/1.x connection, and what it turns into.
 type httpLayer struct {
-	conn   *http.Conn
-	inner  *Session
-	proto  string
-	begun  bool
-	pieces bool
-	piece  dissect.Input // what inner gets, here so that it isn't allocated
+	conn  *http.Conn
+	inner *Session
+	proto string
+	begun bool
+	piece dissect.Input // what inner gets, here so that it isn't allocated
 }
 
 func newHTTP(o Options) Layer {
-	return &httpLayer{conn: http.New(http.Options{Body: o.Body, Pieces: o.Data != nil}), pieces: o.Data != nil}
+	return &httpLayer{conn: http.New(http.Options{Body: o.Body, Pieces: o.Data != nil})}
 }
 
 func (l *httpLayer) Feed(s *Session, in *dissect.Input) {

@@ -20,9 +20,7 @@ const (
 type Decoder struct {
 	waiting map[fragmentKey]*datagram
 	order   []fragmentKey // oldest first
-
-	Fragments int // seen
-	Dropped   int // datagrams given up: too many, too old, or pieces that contradict
+	dropped int           // datagrams given up: too many, too old, too many pieces
 }
 
 type fragmentKey struct {
@@ -58,7 +56,6 @@ func (d *Decoder) Decode(f *Frame, link int, b []byte, t event.Time) error {
 	if err != ErrFragment {
 		return err
 	}
-	d.Fragments++
 	whole := d.add(f, t)
 	if whole == nil {
 		return ErrFragment
@@ -133,7 +130,7 @@ func (g *datagram) join() []byte {
 }
 
 func (d *Decoder) forget(k fragmentKey) {
-	d.Dropped++
+	d.dropped++
 	d.remove(k)
 }
 
@@ -144,5 +141,5 @@ func (d *Decoder) remove(k fragmentKey) {
 	}
 }
 
-// Waiting is how many datagrams wait for fragments.
-func (d *Decoder) Waiting() int { return len(d.waiting) }
+// Lost is how many datagrams were given up, or still wait for fragments.
+func (d *Decoder) Lost() int { return d.dropped + len(d.waiting) }

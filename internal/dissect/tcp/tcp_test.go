@@ -284,3 +284,39 @@ func BenchmarkAssemble(b *testing.B) {
 		f.Seq += 1448
 	}
 }
+
+// TestFragments puts a datagram of three fragments together, whatever their
+// order; one that is not complete counts as lost.
+func TestFragments(t *testing.T) {
+	whole := packet("hello, fragments, here", 0)[14:]
+	fragment := func(from, to int, more bool) []byte {
+		b := append(slices.Clone(whole[:20]), whole[20+from:20+to]...)
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		at := uint16(from / 8)
+		if more {
+			at |= 0x2000
+		}
+		binary.BigEndian.PutUint16(b[6:], at)
+		return b
+	}
+	n := len(whole) - 20
+	parts := [][]byte{fragment(0, 16, true), fragment(16, 32, true), fragment(24, n, false)} // the last two overlap
+	for _, order := range [][]int{{0, 1, 2}, {2, 0, 1}, {1, 2, 0}} {
+		var d Decoder
+		for i, k := range order {
+			var f Frame
+			err := d.Decode(&f, LinkRaw, parts[k], 0)
+			if last := i == 2; last != (err == nil) || last && string(f.Payload) != "hello, fragments, here" {
+				t.Errorf("order %v, piece %d: %v, %q", order, i, err, f.Payload)
+			}
+		}
+		if d.Lost() != 0 {
+			t.Errorf("%d lost", d.Lost())
+		}
+	}
+	var d Decoder
+	var f Frame
+	if err := d.Decode(&f, LinkRaw, parts[0], 0); err != ErrFragment || d.Lost() != 1 {
+		t.Errorf("%v, %d lost", err, d.Lost())
+	}
+}
