@@ -38,10 +38,10 @@ type Awaits struct {
 	Call   string // "flock", "read", "futex", "epoll_wait", ...
 	FD     int32  // -1 when the wait is not for a descriptor
 	Link   string // link /proc/PID/fd/FD, or the path that an open(2) waits for
-	Type   string // "fifo", "pipe", "socket", "listener", "tty", "file", "futex", "child", ""
+	Type   string // "fifo", "pipe", "socket", "listener", "tty", "file", "futex", "gil", "child", ""
 	Addr   uint64 // futex: its address
 	Shared bool   // futex: other processes may wake it
-	Owner  int32  // futex: thread that holds the mutex, lock: process; child: pid waited for; 0 unknown
+	Owner  int32  // futex, gil: thread that holds it, lock: process; child: pid waited for; 0 unknown
 	Limit  int64  // ns after which the wait ends by itself, -1: never, -2: not known
 	Write  bool   // waits for room to write, not for data
 }

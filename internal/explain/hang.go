@@ -244,7 +244,8 @@ func (h *hangs) moves(w *timeline.Wait, list []*timeline.Awaits) (kind edgeKind,
 	switch {
 	case len(list) == 0 && w.State == "R":
 		return edgeBusy, true
-	case len(list) == 0, w.State == "T": // stopped by a signal: whatever it waits for
+	case len(list) == 0, w.State == "T", // stopped by a signal: whatever it waits for
+		list[0].Type == "gil": // the reason is what the thread does that has it
 		return edgeNone, true
 	case !h.c.detached() || time.Duration(w.Time-w.Since) >= minStuck:
 		return edgeNone, false

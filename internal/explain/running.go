@@ -72,6 +72,13 @@ func runningVerdict(c *Case, seen []Finding) Finding {
 		}
 		return f
 	}
+	for _, a := range p.Awaits {
+		if a.Type == "gil" && a.Owner != 0 {
+			f.Why += fmt.Sprintf(" Thread %d holds Python's global interpreter lock, so that no other Python thread goes on meanwhile.", a.Owner)
+			f.Facts = append(f.Facts, Fact{"gil", a.Owner})
+			break
+		}
+	}
 	f.Cause, f.Confidence = "ok", Likely
 	if f.Where == "" {
 		f.Where = runningAt(p)

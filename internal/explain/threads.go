@@ -123,6 +123,11 @@ func (c *Case) awaits(p *timeline.Process, a *timeline.Awaits) string {
 		return childText(p, a)
 	case "futex":
 		return lockText(p, a)
+	case "gil":
+		if a.Owner != 0 {
+			return fmt.Sprintf("Python's global interpreter lock, which thread %d holds", a.Owner)
+		}
+		return "Python's global interpreter lock"
 	case "semaphore", "queue":
 		return "a System V or POSIX " + a.Type
 	case "":

@@ -83,7 +83,7 @@ func (l *looker) look(still bool) {
 	if still {
 		tids = settled(threads)
 	}
-	stacks := map[int32]map[int32]*event.Stack{}
+	read := map[int32]pythonState{}
 	at := lens.Now()
 	pause := ptrace.Hold(tids, func() {
 		at = lens.Now()
@@ -96,7 +96,7 @@ func (l *looker) look(still bool) {
 			t.wait.Look = l.n
 		}
 		for pid, r := range pythons {
-			stacks[pid] = stacksOf(r)
+			read[pid] = readPython(r)
 		}
 	})
 	for _, pid := range procs {
@@ -105,7 +105,7 @@ func (l *looker) look(still bool) {
 	if len(tids) > 0 {
 		l.sink.Put(event.Event{Time: at, PID: l.pids[0], TID: l.pids[0], Body: &event.Attach{Pause: int64(pause)}})
 	}
-	l.witness.stacks = func(pid int32) map[int32]*event.Stack { return stacks[pid] }
+	l.interpreter = func(pid int32) pythonState { return read[pid] }
 	for _, t := range threads {
 		if t.wait.State == "" || t.wait.State == "Z" || t.wait.State == "X" {
 			continue // gone

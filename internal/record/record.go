@@ -137,7 +137,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
 	ran := &programs{sink: sink}
-	err = kernel.Record(limit, target, newWitness(ran, pythonStacks))
+	err = kernel.Record(limit, target, newWitness(ran, pythonOf))
 	timedOut := limit.Err() != nil
 	cancel()
 

@@ -10,6 +10,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/lens/python/remote"
 	"culprit/internal/sysabi"
 )
 
@@ -24,8 +25,8 @@ import (
 type witness struct {
 	sink lens.Sink
 	calls
-	made   [1024]bool                             // numbers of socket and bind, on any architecture
-	stacks func(pid int32) map[int32]*event.Stack // of programs that are interpreted
+	made        [1024]bool                  // numbers of socket and bind, on any architecture
+	interpreter func(pid int32) pythonState // of programs that are interpreted; may be nil
 
 	mu     sync.Mutex
 	done   map[fact]bool
@@ -33,11 +34,12 @@ type witness struct {
 	bound  map[owned][]byte // sockaddr that a socket was bound to
 	spent  time.Duration    // of scanBudget
 	table  *fdTable
-	ooms   map[string]uint64 // oom-kill counters, by source
-	hung   map[int32]bool    // processes whose stacks were read, in this look
-	look   uint32            // the newest that was met
-	flying map[int32]bool    // threads whose call in flight the recorder has put
-	budget int               // facts left to read
+	ooms   map[string]uint64    // oom-kill counters, by source
+	hung   map[int32]bool       // processes whose stacks were read, in this look
+	gils   map[int32]remote.GIL // of these
+	look   uint32               // the newest that was met
+	flying map[int32]bool       // threads whose call in flight the recorder has put
+	budget int                  // facts left to read
 }
 
 // fact is one thing that is read but once.
@@ -61,9 +63,9 @@ type calls struct {
 	opens                                                                                     map[event.Arch]map[uint32]bool
 }
 
-func newWitness(s lens.Sink, stacks func(pid int32) map[int32]*event.Stack) *witness {
+func newWitness(s lens.Sink, interpreter func(pid int32) pythonState) *witness {
 	w := &witness{
-		sink: s, stacks: stacks, budget: factBudget,
+		sink: s, interpreter: interpreter, gils: map[int32]remote.GIL{}, budget: factBudget,
 		done: map[fact]bool{}, types: map[owned]uint32{}, bound: map[owned][]byte{}, hung: map[int32]bool{}, flying: map[int32]bool{},
 	}
 	number := func(name string) map[event.Arch]uint32 {

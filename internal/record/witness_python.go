@@ -5,28 +5,34 @@ import (
 	"culprit/internal/lens/python/remote"
 )
 
-// pythonStacks reads where the threads of a Python program stand, by thread;
-// nil for any other program.
-func pythonStacks(pid int32) map[int32]*event.Stack {
-	r, err := remote.Find(int(pid))
-	if err != nil {
-		return nil
-	}
-	return stacksOf(r)
+// pythonState is what the interpreter of a process says of its threads.
+type pythonState struct {
+	stacks map[int32]*event.Stack // where they stand, by thread
+	gil    remote.GIL
 }
 
-func stacksOf(r remote.Runtime) map[int32]*event.Stack {
+// pythonOf reads where the threads of a Python program stand; nothing of any
+// other program.
+func pythonOf(pid int32) pythonState {
+	r, err := remote.Find(int(pid))
+	if err != nil {
+		return pythonState{}
+	}
+	return readPython(r)
+}
+
+func readPython(r remote.Runtime) pythonState {
 	threads, err := r.Stacks()
 	if err != nil {
-		return nil
+		return pythonState{}
 	}
-	out := make(map[int32]*event.Stack, len(threads))
+	p := pythonState{stacks: make(map[int32]*event.Stack, len(threads)), gil: r.GIL()}
 	for _, t := range threads {
 		s := &event.Stack{Lang: "python"}
 		for _, f := range t.Frames {
 			s.Frames = append(s.Frames, event.Frame{File: f.File, Func: f.Func, Line: uint32(max(0, f.Line))})
 		}
-		out[t.TID] = s
+		p.stacks[t.TID] = s
 	}
-	return out
+	return p
 }

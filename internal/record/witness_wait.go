@@ -86,8 +86,10 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 	}
 	if e.PID == e.TID && !w.hung[e.PID] {
 		w.hung[e.PID] = true
-		if w.stacks != nil {
-			for tid, s := range w.stacks(e.PID) {
+		if w.interpreter != nil {
+			p := w.interpreter(e.PID)
+			w.gils[e.PID] = p.gil
+			for tid, s := range p.stacks {
 				w.put(event.Event{PID: e.PID, TID: tid}, s)
 			}
 		}
@@ -246,6 +248,11 @@ func (x *waiting) futex() {
 		if aw.Limit = x.timespec(x.a[3]); aw.Limit > 0 && op != wait {
 			aw.Limit = unknown // an absolute time
 		}
+	}
+	if gil := x.w.gils[x.e.PID]; aw.Addr >= gil.From && aw.Addr < gil.To {
+		aw.Type, aw.Owner = "gil", gil.Holder
+		x.put(aw)
+		return
 	}
 	// glibc's pthread_mutex_t begins with int lock, unsigned count, int owner
 	// (struct_mutex.h); the owner is believed only if it is a thread that lives.

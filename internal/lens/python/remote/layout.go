@@ -4,6 +4,8 @@ package remote
 // machines, from the headers of that version. They hold for a minor version.
 type layout struct {
 	interp   uint64 // _PyRuntime.interpreters.head
+	gil      uint64 // struct _gil_runtime_state in _PyRuntime; with gilOwn, a pointer to it in PyInterpreterState
+	gilOwn   bool
 	threads  uint64 // PyInterpreterState: threads.head
 	next     uint64 // PyThreadState
 	threadID uint64
@@ -30,19 +32,19 @@ const (
 
 // layouts holds 3.8 to 3.13.
 var layouts = [lastMinor - firstMinor + 1]layout{
-	8 - firstMinor: {interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 104,
+	8 - firstMinor: {gil: 1152, interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 104,
 		filename: 104, name: 112, first: 40, lines: 120, ascii: 48, compact: 72, line: lnotab},
-	9 - firstMinor: {interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 104,
+	9 - firstMinor: {gil: 352, interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 104,
 		filename: 104, name: 112, first: 40, lines: 120, ascii: 48, compact: 72, line: lnotab},
-	10 - firstMinor: {interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 96,
+	10 - firstMinor: {gil: 352, interp: 32, threads: 8, next: 8, threadID: 176, frame: 24, back: 24, code: 32, instr: 96,
 		filename: 104, name: 112, first: 40, lines: 120, ascii: 48, compact: 72, line: linetable},
-	11 - firstMinor: {interp: 40, threads: 16, next: 8, threadID: 152, native: 160, frame: 56, cframe: true, cframeCurrent: 8,
+	11 - firstMinor: {gil: 360, interp: 40, threads: 16, next: 8, threadID: 152, native: 160, frame: 56, cframe: true, cframeCurrent: 8,
 		back: 48, code: 32, instr: 56, owner: 69,
 		filename: 112, name: 120, qualname: 128, first: 72, lines: 136, adaptive: 184, ascii: 48, compact: 72, line: locations},
-	12 - firstMinor: {interp: 40, threads: 72, next: 8, threadID: 136, native: 144, frame: 56, cframe: true, cframeCurrent: 0,
+	12 - firstMinor: {gil: 384, gilOwn: true, interp: 40, threads: 72, next: 8, threadID: 136, native: 144, frame: 56, cframe: true, cframeCurrent: 0,
 		back: 8, code: 0, instr: 56, owner: 70,
 		filename: 112, name: 120, qualname: 128, first: 68, lines: 136, adaptive: 192, ascii: 40, compact: 56, line: locations},
-	13 - firstMinor: {interp: 632, threads: 7344, next: 8, threadID: 152, native: 160, frame: 72,
+	13 - firstMinor: {gil: 16, gilOwn: true, interp: 632, threads: 7344, next: 8, threadID: 152, native: 160, frame: 72,
 		back: 8, code: 0, instr: 56, owner: 70,
 		filename: 112, name: 120, qualname: 128, first: 68, lines: 136, adaptive: 200, ascii: 40, compact: 56, line: locations},
 }

@@ -1,5 +1,5 @@
 // Package remote reads the Python stacks of a running process from outside:
-// file, function and line of every frame of every thread.
+// file, function and line of every frame of every thread, and who has the GIL.
 //
 // It needs no agent in the process and works while all its threads hang. It
 // reads memory only (process_vm_readv(2)) and stops nothing, so a stack that
@@ -69,13 +69,46 @@ func Stacks(pid int) ([]Thread, error) {
 
 // Stacks reads the stacks of all threads.
 func (p Runtime) Stacks() ([]Thread, error) {
-	o := &layouts[p.minor-firstMinor]
-	r := &reader{pid: p.pid, o: o, codes: map[uint64]*code{}, read: func(addr uint64, b []byte) bool { return copyFrom(p.pid, addr, b) }}
-	interp, ok := r.word(p.at + o.interp)
+	r := p.reader()
+	interp, ok := r.word(p.at + r.o.interp)
 	if !ok || interp == 0 {
 		return nil, fmt.Errorf("read the interpreter of process %d: %w", p.pid, ErrNotPython)
 	}
 	return r.threads(interp), nil
+}
+
+// GIL is the main interpreter's lock: who waits for it waits for a futex
+// between From and To.
+type GIL struct {
+	From, To uint64
+	Holder   int32 // thread that has it, 0: none, or not known
+}
+
+// GIL reads who has the lock; the zero value when that can't be read.
+func (p Runtime) GIL() GIL {
+	const lastHolder, locked, size = 8, 16, 208 // of struct _gil_runtime_state (pycore_gil.h), 3.8 to 3.13
+	r := p.reader()
+	at, ok := p.at+r.o.gil, true
+	if r.o.gilOwn {
+		var interp uint64
+		if interp, ok = r.word(p.at + r.o.interp); ok {
+			at, ok = r.word(interp + r.o.gil)
+		}
+	}
+	state, ok2 := r.word(at + locked)
+	if !ok || !ok2 || at == 0 {
+		return GIL{}
+	}
+	g := GIL{From: at, To: at + size}
+	if ts, ok := r.word(at + lastHolder); ok && int32(uint32(state)) == 1 && ts != 0 {
+		g.Holder = r.tid(ts)
+	}
+	return g
+}
+
+func (p Runtime) reader() *reader {
+	return &reader{pid: p.pid, o: &layouts[p.minor-firstMinor], codes: map[uint64]*code{},
+		read: func(addr uint64, b []byte) bool { return copyFrom(p.pid, addr, b) }}
 }
 
 func copyFrom(pid int, addr uint64, b []byte) bool {

@@ -3,10 +3,12 @@ package remote
 import (
 	"bufio"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +124,58 @@ func same(got, want []Frame) bool {
 		}
 	}
 	return true
+}
+
+// A thread that calls C code through ctypes.PyDLL keeps the lock meanwhile.
+func TestGIL(t *testing.T) {
+	const source = `import ctypes, threading
+libc = ctypes.PyDLL(None)
+def holds():
+    print(threading.get_native_id(), flush=True)
+    libc.sleep(60)
+threading.Thread(target=holds, daemon=True).start()
+while True: pass
+`
+	for _, python := range interpreters(t) {
+		t.Run(filepath.Base(python), func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(python, "-c", source)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+			line, err := bufio.NewReader(out).ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := strconv.ParseInt(strings.TrimSpace(line), 10, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Find(cmd.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inside := false
+			for range 300 { // until it sleeps, and the other waits
+				g := r.GIL()
+				b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", cmd.Process.Pid))
+				if f := strings.Fields(string(b)); len(f) > 1 {
+					addr, _ := strconv.ParseUint(f[1], 0, 64)
+					inside = addr >= g.From && addr < g.To
+				}
+				if inside && g.Holder == int32(want) {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Errorf("%+v, want thread %d; waits in it: %v", r.GIL(), want, inside)
+		})
+	}
 }
 
 func TestNotPython(t *testing.T) {
