@@ -84,16 +84,23 @@ func (l *looker) look(still bool) {
 		tids = settled(threads)
 	}
 	read := map[int32]pythonState{}
+	see := func(t *thread) {
+		t.wait = procfs.Wait(t.pid, t.tid)
+		t.wait.Look = l.n
+	}
+	for i := range threads {
+		if !slices.Contains(tids, threads[i].tid) {
+			see(&threads[i])
+		}
+	}
 	at := lens.Now()
 	pause := ptrace.Hold(tids, func() {
 		at = lens.Now()
 		for i := range threads {
-			t := &threads[i]
-			t.wait = procfs.Wait(t.pid, t.tid)
-			if slices.Contains(tids, t.tid) {
+			if t := &threads[i]; t.wait == nil {
+				see(t)
 				t.wait.State = "R" // before we stopped it
 			}
-			t.wait.Look = l.n
 		}
 		for pid, r := range pythons {
 			read[pid] = readPython(r)

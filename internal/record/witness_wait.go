@@ -84,7 +84,7 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 	if body.Look > w.look {
 		w.renew(body.Look)
 	}
-	if e.PID == e.TID && !w.hung[e.PID] {
+	if !w.hung[e.PID] {
 		w.hung[e.PID] = true
 		if w.interpreter != nil {
 			p := w.interpreter(e.PID)

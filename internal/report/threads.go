@@ -24,7 +24,7 @@ func (p *printer) threads(all []explain.Thread) {
 			p.line(p.bold(fmt.Sprintf("process %d", x.Proc.PID)) + "  " + strings.Join(x.Proc.Argv, " "))
 		}
 		n := i + 1
-		for n < len(all) && alike(x, all[n]) {
+		for n < len(all) && p.alike(x, all[n]) {
 			n++
 		}
 		p.thread(x, n-i)
@@ -32,8 +32,17 @@ func (p *printer) threads(all []explain.Thread) {
 	}
 }
 
-func alike(x, y explain.Thread) bool {
-	return x.Proc == y.Proc && x.Name == y.Name && x.State == y.State && x.Call == y.Call && slices.Equal(x.Waits, y.Waits) &&
+// alike reports whether of two threads the same is to be told. In the short form
+// those that an interpreter runs are told by their stacks: where in memory each
+// one's lock lies says nothing.
+func (p *printer) alike(x, y explain.Thread) bool {
+	same := x.Call == y.Call
+	if !p.o.Full && len(x.Stack) > 0 {
+		cx, _, _ := strings.Cut(x.Call, "(")
+		cy, _, _ := strings.Cut(y.Call, "(")
+		same = cx == cy
+	}
+	return same && x.Proc == y.Proc && x.Name == y.Name && x.State == y.State && slices.Equal(x.Waits, y.Waits) &&
 		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool { return a.File == b.File && a.Line == b.Line && a.Func == b.Func })
 }
 
