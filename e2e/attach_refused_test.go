@@ -36,11 +36,11 @@ func TestCtrlCHang(t *testing.T) {
 			file := s.Path("report.json")
 			term := s.Terminal(stage.Run{Argv: tt.argv}, culprit(t), "run", "-q", "--report", file, "-o", s.Path("run.pcapng"), "--")
 			term.Expect(`ready`)
-			time.Sleep(500 * time.Millisecond) // until it stands where it hangs
+			time.Sleep(time.Second) // until it stands where it hangs
 			for i := range tt.keys {
 				if i > 0 {
 					term.Expect(`KeyboardInterrupt`)
-					time.Sleep(700 * time.Millisecond)
+					time.Sleep(1500 * time.Millisecond)
 				}
 				term.Type("\x03")
 			}
