@@ -96,6 +96,9 @@ var (
 	port   = regexp.MustCompile(`htons\([0-9]+\)`)
 	clock  = regexp.MustCompile(`(tv_n?u?sec|si_[us]time|st_[amc]time(_nsec)?)=[0-9]+`)
 	moment = regexp.MustCompile(`/tmp/[^"]*`)
+	// A thread that ends before its clone3 is looked at has its number cleared
+	// (CLONE_CHILD_CLEARTID): the C library keeps both in one place.
+	cleared = regexp.MustCompile(`parent_tid=\[[^]]*\]`)
 )
 
 func (n *names) clean(s string) string {
@@ -104,6 +107,7 @@ func (n *names) clean(s string) string {
 	}
 	s = clock.ReplaceAllString(s, "$1=T")
 	s = moment.ReplaceAllString(s, "/tmp/X")
+	s = cleared.ReplaceAllString(s, "parent_tid=[T]")
 	name := func(kind string) func(string) string {
 		return func(m string) string {
 			if n.other[m] == "" {
