@@ -55,7 +55,7 @@ func appendQuoted(b, data []byte, hex bool) []byte {
 			b = append(b, '\\', 'v')
 		default:
 			b = append(b, '\\')
-			full := i+1 < len(data) && data[i+1] >= '0' && data[i+1] <= '9'
+			full := i+1 < len(data) && data[i+1] >= '0' && data[i+1] <= '7'
 			if full || c >= 0o100 {
 				b = append(b, '0'+c>>6)
 			}
