@@ -92,7 +92,7 @@ func (o *showOptions) run(c *cobra.Command, args []string) error {
 			return usagef("the case stands before --, strace's options behind it")
 		}
 	}
-	p, err := filter.Compile(rows.Fields, strings.Join(args[1:], " "))
+	p, err := filter.Compile(rows.Fields(), strings.Join(args[1:], " "))
 	if err != nil {
 		return &exitError{2, err}
 	}
@@ -138,7 +138,7 @@ func (o *showOptions) check(c *cobra.Command) (*show.Columns, error) {
 	}
 	columns := &show.Columns{}
 	for _, name := range o.fields {
-		f, err := rows.Fields.Find(name)
+		f, err := rows.Fields().Find(name)
 		if err != nil {
 			return nil, &exitError{2, err}
 		}
@@ -290,14 +290,14 @@ func (o *showOptions) list(w *bufio.Writer, args []string) error {
 	}
 	prefix := strings.Join(args, "")
 	found := false
-	for _, f := range rows.Fields.Fields() {
+	for _, f := range rows.Fields().Fields() {
 		if strings.HasPrefix(f.Name, prefix) {
 			found = true
 			fmt.Fprintf(w, "%-45s %-17s %s\n", f.Name, f.Type, f.Doc)
 		}
 	}
 	if !found {
-		_, err := rows.Fields.Find(prefix)
+		_, err := rows.Fields().Find(prefix)
 		return &exitError{2, err}
 	}
 	return nil

@@ -21,9 +21,12 @@ const (
 	Whole
 )
 
-// Fields are all fields of a row.
-var Fields = filter.NewTable(frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields,
-	netFields, packetFields, said(tlsFields), said(httpFields), said(dnsFields))
+// Fields are all fields of a row. The table is made on its first use: most
+// commands do without.
+var Fields = sync.OnceValue(func() *filter.Table[Row] {
+	return filter.NewTable(frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields,
+		netFields, packetFields, said(tlsFields), said(httpFields), said(dnsFields))
+})
 
 // said puts fields into the group of what was said.
 func said(list []Field) []Field {

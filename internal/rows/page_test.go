@@ -54,7 +54,7 @@ func functionTable() string {
 func fieldTable() string {
 	var b strings.Builder
 	b.WriteString("| field | type | what |\n| --- | --- | --- |\n")
-	for _, f := range Fields.Fields() {
+	for _, f := range Fields().Fields() {
 		if strings.HasPrefix(f.Name, "syscall.arg.") {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 
 func compile(t testing.TB, text string) *filter.Program[Row] {
 	t.Helper()
-	p, err := filter.Compile(Fields, text)
+	p, err := filter.Compile(Fields(), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestFields(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{}
-	for _, f := range Fields.Fields() {
+	for _, f := range Fields().Fields() {
 		switch {
 		case seen[f.Name]:
 			t.Errorf("%s is declared twice", f.Name)
@@ -99,8 +99,8 @@ func TestFields(t *testing.T) {
 	}
 	for name, events := range recorded.Cases(t, "*") {
 		for r := range All(recorded.Timeline(t, events)) {
-			for i := range Fields.Fields() {
-				f := &Fields.Fields()[i]
+			for i := range Fields().Fields() {
+				f := &Fields().Fields()[i]
 				if used["syscall"] && strings.HasPrefix(f.Name, "syscall.arg.") && name[0] > 'b' {
 					continue // there are many
 				}
@@ -121,7 +121,7 @@ func TestFields(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range Fields.Fields() {
+	for _, f := range Fields().Fields() {
 		if !used[f.Name] && !strings.HasPrefix(f.Name, "syscall.arg.") && !unrecorded[f.Name] {
 			t.Errorf("no recorded case has %s", f.Name)
 		}

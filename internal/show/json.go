@@ -160,8 +160,8 @@ func argOf(v *sysabi.Value) jsonArg {
 func fieldsOf(r *rows.Row) map[string]any {
 	out := map[string]any{}
 	var values []filter.Value
-	for i := range rows.Fields.Fields() {
-		f := &rows.Fields.Fields()[i]
+	for i := range rows.Fields().Fields() {
+		f := &rows.Fields().Fields()[i]
 		family, _, _ := strings.Cut(f.Name, ".")
 		switch family {
 		case "frame", "process", "syscall":

@@ -44,7 +44,7 @@ type Conn struct {
 	TLS      *TLS
 	HTTP     []*Exchange
 	Service  string // of the conversation, when package service reads it: "smtp", "postgres", ...
-	Replies  []Reply
+	Replies  []Reply // the newest
 	Plain    string // protocol of the first bytes by their look: "http", "tls", "ssh", ...
 	Damage   []string
 }

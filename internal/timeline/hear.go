@@ -95,6 +95,9 @@ func (l *listener) event(e *wire.Event) *Exchange {
 			r.Unread = s.Unread
 		}
 		if c.Service = e.Proto; !l.forget {
+			if len(c.Replies) == 2*maxReplies {
+				c.Replies = c.Replies[:copy(c.Replies, c.Replies[maxReplies:])]
+			}
 			c.Replies = append(c.Replies, r)
 		}
 	case *http.Damage:
@@ -108,6 +111,9 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	}
 	return nil
 }
+
+// maxReplies is how many of a service's newest answers are kept at least.
+const maxReplies = 4096
 
 // maxDamage is how many faults of a connection are kept.
 const maxDamage = 100
