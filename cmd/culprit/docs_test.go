@@ -63,6 +63,7 @@ var commands = map[string]shown{
 	"culprit nslookup NAME [SERVER]":                         {as: "nslookup.txtar asks a server of its own"},
 	"culprit owner NAME":                                     {run: `culprit owner cat`, needs: "dpkg", want: `coreutils`},
 	"culprit debug events --thin CASE":                       {run: `culprit debug events --thin demo.pcapng | head -1`, want: `"kind":"header"`},
+	"culprit pdb CASE":                                       {run: `culprit pdb demo.pcapng -c w -c when -c q`, want: `(?s)> /.*\(\d+\)\w+\(\).*connection \d+ to localhost`},
 	"culprit COMMAND --help":                                 {run: `for c in run attach explain show follow demo doctor; do culprit $c --help || exit; done`, want: `Exit status`},
 	"wireshark demo.pcapng":                                  {run: `capinfos demo.pcapng`, needs: "capinfos", want: `pcapng`},
 	"tshark -r demo.pcapng -Y 'http.response.code == 413'":   {needs: "tshark", want: `HTTP/1.1 413 Request Entity Too Large`},

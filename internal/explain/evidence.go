@@ -25,6 +25,21 @@ func exceptionEvidence(e *timeline.Exception) Evidence {
 	return Evidence{"code", e.Time, text}
 }
 
+// Exception is the first exception among the finding's evidence, nil when there
+// is none. Evidence of an exception has the time of its raise.
+func (f *Finding) Exception(t *timeline.Timeline) *timeline.Exception {
+	for _, v := range f.Evidence {
+		for _, p := range t.Procs {
+			for _, e := range p.Raised {
+				if v.Lens == "code" && v.Time == e.Time {
+					return e
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func lineEvidence(l *timeline.Line) Evidence {
 	stream := "stderr"
 	if l.FD == 1 {

@@ -3,6 +3,8 @@ package rows
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"culprit/internal/dissect"
 	"culprit/internal/sysabi"
@@ -13,6 +15,15 @@ import (
 type TextOptions struct {
 	Calls       sysabi.Options
 	Descriptors bool // behind a descriptor what it refers to, as strace -yy
+}
+
+// AppendLine appends the row's line: time, lens, thread, what it says.
+func (r *Row) AppendLine(b []byte, o TextOptions) []byte {
+	b = fmt.Appendf(b, "%10.6f %-6s %6d ", r.Seconds(), r.Kind.Lens(), r.TID)
+	if r.Call != nil { // clean already
+		return append(r.Append(b, o), '\n')
+	}
+	return append(AppendClean(b, string(r.Append(nil, o))), '\n')
 }
 
 // Append appends what a row says, without its time.
@@ -165,4 +176,29 @@ func angled(name string) string {
 		}
 	}
 	return string(b)
+}
+
+// AppendClean appends text that came from a program or the network, so that it
+// keeps to its line and plays no tricks on a terminal: control characters and
+// what is no UTF-8 are escaped.
+func AppendClean(b []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '\n':
+			b = append(b, '\\', 'n')
+		case r == '\r':
+			b = append(b, '\\', 'r')
+		case r == '\t':
+			b = append(b, '\\', 't')
+		case r == utf8.RuneError && n == 1, unicode.IsControl(r):
+			for _, c := range []byte(s[i : i+n]) {
+				b = fmt.Appendf(b, "\\x%02x", c)
+			}
+		default:
+			b = append(b, s[i:i+n]...)
+		}
+		i += n
+	}
+	return b
 }

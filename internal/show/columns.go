@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"culprit/internal/filter"
@@ -131,32 +130,7 @@ func appendCell(b []byte, v *filter.Value, t filter.Type) []byte {
 		return append(b, '1')
 	}
 	if t == filter.String {
-		return appendClean(b, v.S)
+		return rows.AppendClean(b, v.S)
 	}
 	return v.Append(b, t)
-}
-
-// appendClean appends text that came from a program or the network, so that it
-// keeps to its line and plays no tricks on a terminal: control characters and
-// what is no UTF-8 are escaped.
-func appendClean(b []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == '\n':
-			b = append(b, '\\', 'n')
-		case r == '\r':
-			b = append(b, '\\', 'r')
-		case r == '\t':
-			b = append(b, '\\', 't')
-		case r == utf8.RuneError && n == 1, unicode.IsControl(r):
-			for _, c := range []byte(s[i : i+n]) {
-				b = fmt.Appendf(b, "\\x%02x", c)
-			}
-		default:
-			b = append(b, s[i:i+n]...)
-		}
-		i += n
-	}
-	return b
 }

@@ -24,15 +24,9 @@ type TextOptions struct {
 
 // Text writes a line for each row: time, lens, thread, what happened.
 func Text(w *bufio.Writer, list Rows, o TextOptions) error {
-	var b, text []byte
+	var b []byte
 	for r := range list {
-		b = fmt.Appendf(b[:0], "%10.6f %-6s %6d ", r.Seconds(), r.Kind.Lens(), r.TID)
-		if r.Call != nil { // clean already
-			b = append(r.Append(b, o.TextOptions), '\n')
-		} else {
-			text = r.Append(text[:0], o.TextOptions)
-			b = append(appendClean(b, string(text)), '\n')
-		}
+		b = r.AppendLine(b[:0], o.TextOptions)
 		if o.Frames && r.Exception != nil {
 			b = appendFrames(b, r.Exception)
 		}
@@ -45,9 +39,9 @@ func Text(w *bufio.Writer, list Rows, o TextOptions) error {
 
 func appendFrames(b []byte, e *timeline.Exception) []byte {
 	for _, f := range e.Stack {
-		b = fmt.Appendf(b, "%24s %s:%d in %s\n", "", appendClean(nil, f.File), f.Line, appendClean(nil, f.Func))
+		b = fmt.Appendf(b, "%24s %s:%d in %s\n", "", rows.AppendClean(nil, f.File), f.Line, rows.AppendClean(nil, f.Func))
 		for _, l := range f.Locals {
-			b = fmt.Appendf(b, "%28s %s = %s\n", "", appendClean(nil, l.Name), appendClean(nil, l.Text))
+			b = fmt.Appendf(b, "%28s %s = %s\n", "", rows.AppendClean(nil, l.Name), rows.AppendClean(nil, l.Text))
 		}
 	}
 	return b

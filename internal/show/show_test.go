@@ -143,7 +143,7 @@ func TestPercentile(t *testing.T) {
 }
 
 func TestAppendClean(t *testing.T) {
-	if got, want := string(appendClean(nil, "é\t\n\r\x1b[2J\xff\u009b1m\x7f→")), `é\t\n\r\x1b[2J\xff\xc2\x9b1m\x7f→`; got != want {
+	if got, want := string(rows.AppendClean(nil, "é\t\n\r\x1b[2J\xff\u009b1m\x7f→")), `é\t\n\r\x1b[2J\xff\xc2\x9b1m\x7f→`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

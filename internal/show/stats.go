@@ -114,7 +114,7 @@ func conversations(w *bufio.Writer, list Rows, _ string) error {
 			fmt.Fprintf(w, "%s conversations\n%4s %-45s %22s %22s %12s %12s\n", protocols[c.proto], "", "",
 				fmt.Sprintf("-> %s %12s", what, "bytes"), fmt.Sprintf("<- %s %12s", what, "bytes"), "start", "duration")
 		}
-		fmt.Fprintf(w, "%4d %-45s %8d %13d %8d %13d %12.6f %12.6f\n", c.id, appendClean(nil, c.name), c.flows[0].calls, c.flows[0].bytes,
+		fmt.Fprintf(w, "%4d %-45s %8d %13d %8d %13d %12.6f %12.6f\n", c.id, rows.AppendClean(nil, c.name), c.flows[0].calls, c.flows[0].bytes,
 			c.flows[1].calls, c.flows[1].bytes, float64(c.first-start)/1e9, float64(c.last-c.first)/1e9)
 	}
 	return nil
@@ -147,7 +147,7 @@ func (c counter) write(w *bufio.Writer, title string) {
 	}
 	fmt.Fprintf(w, "%-60s %8d\n", title, total)
 	for _, k := range slices.SortedFunc(maps.Keys(c), func(a, b string) int { return cmp.Or(cmp.Compare(c[b], c[a]), strings.Compare(a, b)) }) {
-		fmt.Fprintf(w, "  %-58s %8d  %5.1f%%\n", appendClean(nil, k), c[k], float64(c[k])*100/float64(total))
+		fmt.Fprintf(w, "  %-58s %8d  %5.1f%%\n", rows.AppendClean(nil, k), c[k], float64(c[k])*100/float64(total))
 	}
 }
 

@@ -21,6 +21,7 @@ type Python struct {
 type Frame struct {
 	File   string
 	Func   string
+	First  int // first line of the function, decorators included
 	Line   int
 	Locals []Local // recorded when an exception left the frame
 }

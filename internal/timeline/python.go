@@ -163,7 +163,9 @@ func (r *reading) settle() {
 	slices.SortStableFunc(r.proc.Raised, func(x, y *Exception) int { return int(x.Time - y.Time) })
 }
 
-func frame(f stream.Frame) Frame { return Frame{File: f.File, Func: f.Func, Line: f.Line} }
+func frame(f stream.Frame) Frame {
+	return Frame{File: f.File, Func: f.Func, First: f.First, Line: f.Line}
+}
 
 // attr shows an attribute's value as text: lists with blanks between.
 func attr(v any) string {
