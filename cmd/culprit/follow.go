@@ -137,7 +137,7 @@ func listStreams(w *bufio.Writer, t *timeline.Timeline) error {
 			if x.Request != nil {
 				fmt.Fprintf(w, "       %s %s", x.Request.Method, x.URL)
 				if x.Response != nil {
-					fmt.Fprintf(w, " -> %d %s", x.Response.Status, x.Response.Reason)
+					fmt.Fprintf(w, " -> %s", x.Response.Result())
 				}
 				fmt.Fprintln(w)
 			}

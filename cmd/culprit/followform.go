@@ -134,7 +134,7 @@ func (p *followPrinter) message(m *http.Message) {
 func head(m *http.Message) []byte {
 	var b bytes.Buffer
 	if m.Answer {
-		fmt.Fprintf(&b, "%s %d %s\r\n", m.Version, m.Status, m.Reason)
+		fmt.Fprintf(&b, "%s %s\r\n", m.Version, m.Result())
 	} else {
 		fmt.Fprintf(&b, "%s %s %s\r\n", m.Method, m.Target, m.Version)
 	}

@@ -173,7 +173,7 @@ func (c *Case) refusal(conn *timeline.Conn, x *timeline.Exchange) (f Finding, we
 	if r == nil || conn.TLS != nil && conn.TLS.NotTLS != "" {
 		return f, 0, 0, "", false
 	}
-	proof = fmt.Sprintf("%s %d %s", r.Version, r.Status, r.Reason)
+	proof = r.Version + " " + r.Result()
 	if r.Status < 400 {
 		if r.Complete || r.Missing > 0 || r.Announced <= r.Seen || !ended(conn, dissect.ToClient) {
 			return f, 0, 0, "", false

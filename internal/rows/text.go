@@ -52,7 +52,7 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 	case Request:
 		return fmt.Appendf(b, "[%d] %s %s", id, r.HTTP.Method, r.Exchange.URL)
 	case Response:
-		return fmt.Appendf(b, "[%d] %d %s", id, r.HTTP.Status, r.HTTP.Reason)
+		return fmt.Appendf(b, "[%d] %s", id, r.HTTP.Result())
 	case Query:
 		l := r.Lookup
 		b = fmt.Appendf(b, "DNS %s %s? to %s", l.Type, l.Name, l.Server)

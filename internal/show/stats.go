@@ -173,7 +173,7 @@ func exchanges(w *bufio.Writer, list Rows, _ string) error {
 				unanswered[r.HTTP.Method+" "+r.Exchange.URL]++
 			}
 		case rows.Response:
-			codes[strings.TrimSpace(strconv.Itoa(r.HTTP.Status)+" "+r.HTTP.Reason)]++
+			codes[r.HTTP.Result()]++
 			if q := r.Exchange.Request; q != nil {
 				t := int64(r.Time - q.Head.First)
 				h.add(t)

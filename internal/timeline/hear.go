@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/wire"
@@ -78,7 +79,7 @@ func (l *listener) event(e *wire.Event) *Exchange {
 			c.Plain = e.Proto
 		}
 		switch e.Proto {
-		case "http":
+		case "http", "http2":
 			l.layers++
 		case "tls":
 			if c.TLS == nil {
@@ -101,8 +102,12 @@ func (l *listener) event(e *wire.Event) *Exchange {
 			c.Replies = append(c.Replies, r)
 		}
 	case *http.Damage:
-		if len(c.Damage) < maxDamage {
-			c.Damage = append(c.Damage, m.What)
+		c.damage(m.What)
+	case *http2.Reset:
+		c.damage(fmt.Sprintf("stream %d was reset %v: %v", m.Stream, e.Dir, m.Code))
+	case *http2.GoAway:
+		if m.Code != 0 {
+			c.damage(fmt.Sprintf("GOAWAY %v after stream %d: %v %q", e.Dir, m.Last, m.Code, m.Debug))
 		}
 	default:
 		if e.Proto == "tls" && c.TLS != nil {
@@ -117,6 +122,12 @@ const maxReplies = 4096
 
 // maxDamage is how many faults of a connection are kept.
 const maxDamage = 100
+
+func (c *Conn) damage(what string) {
+	if len(c.Damage) < maxDamage {
+		c.Damage = append(c.Damage, what)
+	}
+}
 
 // glance is the exchange of a message whose head alone is there: of an answer
 // with the request as it is known.

@@ -15,6 +15,7 @@ var protocols = map[string]func(Options) Layer{
 	"tls":    newTLS,
 	"sslv2":  newTLS, // as far as it goes on in a later version
 	"http":   newHTTP,
+	"http2":  newHTTP2,
 	"dns":    newDNS,
 	"socks5": func(Options) Layer { return &socks5{} },
 }
@@ -136,7 +137,7 @@ func (l *httpLayer) take(s *Session, outs []http.Output) {
 		case http.Raw:
 			piece.Data = o.Data
 		case http.Body:
-			s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: o.Dir, Span: o.Span, Proto: "http", Depth: s.depth + 1, Msg: m, Data: o.Data})
+			s.body(o.Dir, o.Span, m, o.Data)
 			continue
 		case *http.Upgrade:
 			l.proto = upgradeProto[m.Protocol]

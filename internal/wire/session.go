@@ -2,6 +2,7 @@ package wire
 
 import (
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tls"
 )
 
@@ -61,6 +62,11 @@ func (s *Session) Emit(d dissect.Dir, span dissect.Span, msg any) {
 func (s *Session) emit(d dissect.Dir, span dissect.Span, msg any, n int) {
 	*s.shared.event = Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth, Msg: msg, Len: n}
 	s.shared.emit(s.shared.event)
+}
+
+// body gives out a piece of an HTTP body.
+func (s *Session) body(d dissect.Dir, span dissect.Span, m http.Body, data []byte) {
+	s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: "http", Depth: s.depth + 1, Msg: m, Data: data})
 }
 
 // Inner returns a new Session for what the layer carries, nil when they are too

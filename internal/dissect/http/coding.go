@@ -16,9 +16,10 @@ import (
 // maxCodings bounds how many content codings are undone.
 const maxCodings = 4
 
-// decode undoes Content-Encoding on the kept part of a body. A body that was
+// Decode undoes Content-Encoding on the kept part of a body, giving at most limit
+// bytes. A body that was
 // kept or seen only in part gives what its beginning decodes to.
-func (c *Conn) decode(m *Message) {
+func (m *Message) Decode(limit int) {
 	ce := m.Header.Get("Content-Encoding")
 	if ce == "" || len(m.Body) == 0 {
 		return
@@ -39,7 +40,7 @@ func (c *Conn) decode(m *Message) {
 			m.DecodeErr = name + ": " + err.Error()
 			return
 		}
-		out, err := io.ReadAll(io.LimitReader(r, int64(c.limit)))
+		out, err := io.ReadAll(io.LimitReader(r, int64(limit)))
 		if z, ok := r.(*zstd.Decoder); ok {
 			z.Close()
 		}

@@ -57,7 +57,7 @@ type Conn struct {
 func New(o Options) *Conn {
 	c := &Conn{limit: o.Body, pieces: o.Pieces}
 	if c.limit == 0 {
-		c.limit = defaultBody
+		c.limit = DefaultBody
 	}
 	c.half[1].dir = dissect.ToClient
 	return c

@@ -5,11 +5,12 @@
 // or its connection does: one that was cut short says how much was announced and
 // how much was seen. An answer that
 // comes while its request's body is still being sent says how far the request
-// was. HTTP/2 and 3 are other packages' business; here they are NotHTTP.
+// was. HTTP/2 is package http2's business; here it is NotHTTP.
 package http
 
 import (
 	"iter"
+	"strconv"
 	"strings"
 
 	"culprit/internal/dissect"
@@ -17,19 +18,21 @@ import (
 
 // Options bound what a Conn keeps. The zero value works.
 type Options struct {
-	Body   int  // bytes of each body to keep, and of its decoded form; 0 means 64 KiB, < 0 none
+	Body   int  // bytes of each body to keep, and of its decoded form; 0 means DefaultBody, < 0 none
 	Pieces bool // give out bodies piece by piece too
 }
 
+// DefaultBody is how much of a body is kept when Options don't say.
+const DefaultBody = 64 << 10
+
 // Limits that are not options.
 const (
-	defaultBody = 64 << 10
-	maxLine     = 64 << 10
-	maxHead     = 256 << 10
-	maxFields   = 1000
-	maxQueue    = 1024     // requests without an answer
-	maxHold     = 64 << 10 // bytes that wait for the answer to an upgrade
-	maxIssues   = 16
+	maxLine   = 64 << 10
+	maxHead   = 256 << 10
+	maxFields = 1000
+	maxQueue  = 1024     // requests without an answer
+	maxHold   = 64 << 10 // bytes that wait for the answer to an upgrade
+	maxIssues = 16
 )
 
 // Field is one header or trailer field, its name's case as sent.
@@ -83,11 +86,13 @@ const (
 	Length             // Content-Length
 	Chunked            // Transfer-Encoding: chunked
 	UntilClose         // to the end of the connection
+	EndStream          // to the end of the stream, in HTTP/2 (RFC 9113 section 8.1)
 )
 
-// String returns "none", "content-length", "chunked" or "until-close".
+// String returns "none", "content-length", "chunked", "until-close" or
+// "end-stream".
 func (f Framing) String() string {
-	return [...]string{"none", "content-length", "chunked", "until-close"}[f&3]
+	return [...]string{"none", "content-length", "chunked", "until-close", "end-stream"}[f%5]
 }
 
 // Message is one request or answer.
@@ -128,6 +133,11 @@ type Message struct {
 
 // Get returns a header field's first value.
 func (m *Message) Get(name string) string { return m.Header.Get(name) }
+
+// Result is the status with its reason phrase, which HTTP/2 doesn't have.
+func (m *Message) Result() string {
+	return strings.TrimSuffix(strconv.Itoa(m.Status)+" "+m.Reason, " ")
+}
 
 // Informational says whether m is a 1xx answer that another one follows.
 func (m *Message) Informational() bool {

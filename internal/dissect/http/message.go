@@ -187,7 +187,7 @@ func (c *Conn) headDone(h *half, in *dissect.Input) {
 
 // framing decides what body follows a header: atStart means none.
 func (c *Conn) framing(m *Message) state {
-	m.length()
+	m.ReadLength()
 	te := m.Header.Get("Transfer-Encoding")
 	coded := te != "" && !strings.EqualFold(te, "identity")
 	if coded && m.Announced >= 0 {
@@ -226,8 +226,8 @@ func (c *Conn) bodyless(m *Message) bool {
 	return m.Request != nil && (m.Request.Method == "HEAD" || m.Request.Method == "CONNECT" && m.Status < 300)
 }
 
-// length reads Content-Length.
-func (m *Message) length() {
+// ReadLength reads Content-Length into Announced.
+func (m *Message) ReadLength() {
 	for _, f := range m.Header {
 		if !strings.EqualFold(f.Name, "Content-Length") {
 			continue
@@ -314,7 +314,7 @@ func (c *Conn) done(h *half, in *dissect.Input) {
 func (c *Conn) finish(h *half) {
 	m := h.msg
 	h.msg = nil
-	c.decode(m)
+	m.Decode(c.limit)
 	c.emit(h, h.span, nil, m)
 }
 
