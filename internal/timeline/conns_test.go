@@ -160,3 +160,31 @@ func TestConnNames(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestHTTP2: streams are exchanges, and what gave them up is told.
+func TestHTTP2(t *testing.T) {
+	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	get := func(id string) string { // GET / of host a, over http
+		return "\x00\x00\x06\x01\x05\x00\x00\x00" + id + "\x82\x84\x86\x41\x01a"
+	}
+	s := newSynth(t)
+	s.dial(10, 4, "10.0.0.1:80")
+	s.write(10, 4, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+settings+get("\x01")+get("\x03"))
+	answer := settings + "\x00\x00\x01\x01\x05\x00\x00\x00\x01\x8d" + // 404
+		"\x00\x00\x04\x03\x00\x00\x00\x00\x03\x00\x00\x00\x07" + "\x00\x00\x08\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x0b"
+	s.call(10, int64(len(answer)), "read", 4, 0x9000, 4096, out(0x9000, answer))
+	c := s.build().Conns[0]
+	var got []string
+	for _, x := range c.HTTP {
+		status := ""
+		if x.Response != nil {
+			status = x.Response.Result()
+		}
+		got = append(got, x.URL+" "+status)
+	}
+	got = append(got, c.Damage...)
+	want := []string{"http://a/ 404", "http://a/ ", "stream 3 was reset to-client: REFUSED_STREAM", `GOAWAY to-client after stream 1: ENHANCE_YOUR_CALM ""`}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
