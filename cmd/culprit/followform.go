@@ -113,7 +113,8 @@ func (p *followPrinter) yaml(x *piece) {
 	}
 }
 
-// message prints an HTTP message: its head as it was sent, its body decoded.
+// message prints an HTTP message: its head as it was sent, its body decoded, its
+// trailer.
 func (p *followPrinter) message(m *http.Message) {
 	d := dissect.ToServer
 	if m.Answer {
@@ -129,6 +130,11 @@ func (p *followPrinter) message(m *http.Message) {
 	if rest := m.Seen - int64(len(m.Body)); rest > 0 && p.wanted(d) && (p.o.form == "text" || p.o.form == "hex") {
 		fmt.Fprintf(p.w, "\n[%d more bytes of the body were not kept]\n", rest)
 	}
+	if len(m.Trailer) > 0 {
+		b := bytes.NewBufferString("\r\n")
+		fields(b, m.Trailer)
+		p.piece(piece{Time: m.Head.Time, Dir: d, Data: b.Bytes(), Packet: m.Head.LastRef})
+	}
 }
 
 func head(m *http.Message) []byte {
@@ -138,11 +144,15 @@ func head(m *http.Message) []byte {
 	} else {
 		fmt.Fprintf(&b, "%s %s %s\r\n", m.Method, m.Target, m.Version)
 	}
-	for _, f := range m.Header {
-		fmt.Fprintf(&b, "%s: %s\r\n", f.Name, f.Value)
-	}
+	fields(&b, m.Header)
 	b.WriteString("\r\n")
 	return b.Bytes()
+}
+
+func fields(b *bytes.Buffer, list http.Fields) {
+	for _, f := range list {
+		fmt.Fprintf(b, "%s: %s\r\n", f.Name, f.Value)
+	}
 }
 
 func (p *followPrinter) end() error {
