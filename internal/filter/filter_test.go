@@ -284,7 +284,9 @@ http.response.code == '\235' + 256
 		if got := p.Match(&sample); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
-		if n := testing.AllocsPerRun(10, func() { p.Match(&sample) }); n > 0 && !strings.Contains(text, "(") {
+		// Functions may allocate; regular expressions do under the race detector,
+		// which makes sync.Pool forget.
+		if n := testing.AllocsPerRun(10, func() { p.Match(&sample) }); n > 0 && !strings.Contains(text, "(") && !strings.Contains(text, " matches ") {
 			t.Errorf("%s: %v allocations", text, n)
 		}
 	}
