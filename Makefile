@@ -9,7 +9,7 @@ FUZZTIME ?= 3s
 # child processes that these packages' tests are about; everything else has it.
 NORACE = /internal/(launch|strace|demo|arch)$$|/internal/lens/[a-z]+$$|/cmd/|/e2e(/|$$)
 
-.PHONY: all build check install-deps format vet staticcheck generated test fuzz bench bench-kernel bench-wire fmt clean
+.PHONY: all build check install-deps format vet staticcheck generated test exam fuzz bench bench-kernel bench-wire fmt clean
 
 all: build
 
@@ -50,6 +50,12 @@ test:
 	CGO_ENABLED=1 $(GO) test -race $$($(GO) list ./... | grep -vE '$(NORACE)') || failed=1; \
 	$(GO) test -count=1 $$($(GO) list ./... | grep -E '$(NORACE)') || failed=1; \
 	exit $$failed
+
+# The development exam: real programs that fail for known reasons. The collection
+# lies beside the repository; its README says how it scores.
+EXAM ?= ../shared/scenarios
+exam: build
+	$(EXAM)/exam --culprit bin/culprit --jobs 2 $(EXAM)
 
 # Each fuzz target for FUZZTIME, one after the other.
 fuzz:

@@ -56,6 +56,7 @@ var commands = map[string]shown{
 	"culprit show demo.pcapng -T fields -E header=y -e frame.time_relative -e http.request.full_uri http.request": {want: `https://localhost:\d+/api/asciicasts`},
 	"culprit show --fields http.":                            {want: `http\.response\.code`},
 	"culprit strace [OPTIONS] CMD...":                        {run: `culprit strace -e trace=openat cat /dev/null`, want: `openat\(AT_FDCWD, "/dev/null", O_RDONLY\) = 3`},
+	"make exam":                                              {run: `make -n -C "$ROOT" exam`, want: `--culprit bin/culprit`},
 	"make bench-kernel":                                      {run: `make -n -C "$ROOT" bench-kernel`, want: `kernelbench`},
 	"culprit replay CASE [N]":                                {run: `culprit replay --dry-run demo.pcapng`, want: `-X POST .*/api/asciicasts`},
 	"culprit curl CASE [N]":                                  {run: `culprit curl demo.pcapng`, want: `^curl .*/api/asciicasts`},

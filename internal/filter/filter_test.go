@@ -286,7 +286,7 @@ http.response.code == '\235' + 256
 		}
 		// Functions may allocate; regular expressions do under the race detector,
 		// which makes sync.Pool forget.
-		if n := testing.AllocsPerRun(10, func() { p.Match(&sample) }); n > 0 && !strings.Contains(text, "(") && !strings.Contains(text, " matches ") {
+		if n := testing.AllocsPerRun(10, func() { p.Match(&sample) }); n > 0 && !strings.Contains(text, "(") && !strings.Contains(text, " matches ") && !strings.Contains(text, " ~ ") {
 			t.Errorf("%s: %v allocations", text, n)
 		}
 	}
