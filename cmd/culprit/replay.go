@@ -74,7 +74,7 @@ Exit status: 0 when an answer came, 1 when none did, 2 for wrong usage.`,
 				r.SetBody(b)
 			}
 			if dry {
-				fmt.Println(r.Curl(o.Secrets, ""))
+				fmt.Println(r.Curl(o.Secrets))
 				return nil
 			}
 			if !r.Harmless() && !yes && !(o.Expect && r.Missing > 0) {
@@ -127,7 +127,7 @@ Exit status: 0, or 1 when there is no such request.`,
 			if err != nil {
 				return err
 			}
-			fmt.Println(r.Curl(secrets, ""))
+			fmt.Println(r.Curl(secrets))
 			return nil
 		},
 	}

@@ -171,15 +171,15 @@ func TestOf(t *testing.T) {
 
 func TestCurlIsSafeForAShell(t *testing.T) {
 	r := request(t, "POST", "http://a.test/x?a=$(id)", "it's `date`\n$HOME", "Authorization", "Basic abc", "X-Note", `"quoted" 'twice'`)
-	got := r.Curl(false, "")
+	got := r.Curl(false)
 	if strings.Contains(got, "abc") || !strings.Contains(got, "Basic ***") {
 		t.Errorf("credentials: %s", got)
 	}
-	out, err := exec.Command("sh", "-c", "curl() { printf '%s\\n' \"$@\"; }; "+r.Curl(true, "")).Output()
+	out, err := exec.Command("sh", "-c", "curl() { printf '%s\\n' \"$@\"; }; "+r.Curl(true)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "-v\n-X\nPOST\n-H\nAuthorization: Basic abc\n-H\nX-Note: \"quoted\" 'twice'\n--data-binary\nit's `date`\n$HOME\nhttp://a.test/x?a=$(id)\n"
+	want := "-v\n-X\nPOST\n-H\nAuthorization: Basic abc\n-H\nX-Note: \"quoted\" 'twice'\n--data-raw\nit's `date`\n$HOME\nhttp://a.test/x?a=$(id)\n"
 	if diff := cmp.Diff(want, string(out)); diff != "" {
 		t.Errorf("what curl gets (-want +got):\n%s", diff)
 	}

@@ -167,16 +167,15 @@ func shown(f http.Field, secrets bool) string {
 }
 
 // Curl writes the request as a curl command for a shell; credentials are masked
-// unless secrets is set. bodyFile names the file that the body is in, "" when
-// it is to stand in the command itself.
-func (r *Request) Curl(secrets bool, bodyFile string) string {
+// unless secrets is set. A body that is not whole, or no text, is left out.
+func (r *Request) Curl(secrets bool) string {
 	words := []string{"curl", "-v"}
 	hasBody := r.Length > 0
 	switch {
 	case r.Method == "HEAD":
 		words = append(words, "-I")
 	case r.Method != "GET" || hasBody:
-		words = append(words, "-X", quote(r.Method))
+		words = append(words, "-X", Quote(r.Method))
 	}
 	u := *r.URL
 	if u.User != nil && !secrets {
@@ -191,20 +190,16 @@ func (r *Request) Curl(secrets bool, bodyFile string) string {
 		case "content-length", "connection":
 			continue
 		}
-		words = append(words, "-H", quote(f.Name+": "+shown(f, secrets)))
+		words = append(words, "-H", Quote(f.Name+": "+shown(f, secrets)))
 	}
-	switch {
-	case hasBody && bodyFile != "":
-		words = append(words, "--data-binary", quote("@"+bodyFile))
-	case hasBody && r.Missing == 0 && !slices.Contains(r.Body, 0):
-		words = append(words, "--data-binary", quote(string(r.Body)))
+	if hasBody && r.Missing == 0 && !slices.Contains(r.Body, 0) {
+		words = append(words, "--data-raw", Quote(string(r.Body))) // --data would take a leading @ for a file
 	}
-	return strings.Join(append(words, quote(u.String())), " ")
+	return strings.Join(append(words, Quote(u.String())), " ")
 }
 
-// quote makes one word of a POSIX shell of any text without NUL. A leading @
-// would make curl read a file.
-func quote(s string) string {
+// Quote makes one word of a POSIX shell of any text without NUL.
+func Quote(s string) string {
 	if s != "" && !strings.ContainsFunc(s, func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:@%+=,", c))
 	}) {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"culprit/internal/replay"
 )
 
 // The forms for a bug tracker and for a browser. Both are made of the JSON form,
@@ -140,9 +142,7 @@ func coverage(m map[string]map[string]any) []fact {
 func shell(words []string) string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		if out[i] = w; w == "" || strings.ContainsAny(w, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
-			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
+		out[i] = replay.Quote(w)
 	}
 	return strings.Join(out, " ")
 }
