@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -172,7 +173,9 @@ func (c *Case) threadsStuck(f *Finding, p *timeline.Process) float64 {
 	f.Cause = "deadlock"
 	f.Facts = []Fact{{"program", p.Name()}, {"pid", p.PID}, {"threads", len(p.Waits)}}
 	var who []string
-	for _, a := range p.Awaits {
+	awaits := slices.Clone(p.Awaits)
+	slices.SortStableFunc(awaits, func(a, b *timeline.Awaits) int { return cmp.Compare(a.TID, b.TID) })
+	for _, a := range awaits {
 		if a.Type != "futex" || circle != nil && !slices.Contains(circle, a.TID) {
 			continue
 		}
