@@ -151,6 +151,9 @@ func settings(name string) bool {
 var configWords = regexp.MustCompile(`(?i)syntax|pars(e|er|ing)\b|unexpected|unknown|unrecogni[sz]ed|invalid|malformed|not valid|illegal|bad |missing|duplicate|expected|unsupported|deprecated|cannot understand|failed to (load|read)|error (in|at|on|near)|line \d+` +
 	`|unbekannt|ungültig|fehlerhaft|erwartet|inconnu|invalide|inattendu|desconocid|inválid|inesperad|sconosciut|non valid`)
 
+// lineBehind matches what stands behind a file's name where a line of it is named.
+var lineBehind = regexp.MustCompile(`^["']?(:\d+|, line|: line|\(\d+\))`)
+
 // childFailed tells the lines in which make names the file and line of a command
 // that failed: the fault is not there.
 var childFailed = regexp.MustCompile(`\*\*\* \[.*\] \S+ \d+`)
@@ -181,8 +184,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 			if !ok || call.Enter > l.Time {
 				continue
 			}
-			at := regexp.MustCompile(`^["']?(:\d+|, line|: line|\(\d+\))`).MatchString(rest)
-			if !at && !configWords.MatchString(strings.ReplaceAll(l.Text, path.Base(call.Desc.Path), "")) {
+			if !lineBehind.MatchString(rest) && !configWords.MatchString(strings.ReplaceAll(l.Text, path.Base(call.Desc.Path), "")) {
 				continue
 			}
 			if data, _ := c.content(p, call.Desc.Path); errnoNamed(p, l) || !text(data) {
