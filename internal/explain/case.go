@@ -20,6 +20,7 @@ type Case struct {
 	share map[*timeline.Process]float64
 	// final holds the exceptions tied to a process's end, with that tie.
 	final map[*timeline.Exception]Link
+	lines map[*timeline.Process][]*timeline.Line // all that each process said
 	// misses holds, by process and name, the directories that lack the name.
 	misses map[*timeline.Process]map[string][]string
 }
@@ -29,8 +30,11 @@ type Case struct {
 const maxWords = 60
 
 func newCase(t *timeline.Timeline) *Case {
-	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}}
+	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}, lines: map[*timeline.Process][]*timeline.Line{}}
 	c.Words = t.Lines[max(0, len(t.Lines)-maxWords):]
+	for _, l := range t.Lines {
+		c.lines[l.Proc] = append(c.lines[l.Proc], l)
+	}
 	for _, p := range c.roots() {
 		c.shares(p, 1)
 	}

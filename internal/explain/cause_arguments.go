@@ -47,10 +47,7 @@ func (c *Case) complaint(p *timeline.Process) (*timeline.Line, string) {
 	var usage bool
 	var named *timeline.Line
 	var arg string
-	for _, l := range c.T.Lines {
-		if l.Proc != p {
-			continue
-		}
+	for _, l := range c.lines[p] {
 		usage = usage || usageHint.MatchString(l.Text)
 		a := namedArgument(p, l.Text)
 		if optionWords.MatchString(l.Text) {
@@ -139,10 +136,7 @@ var optionName = regexp.MustCompile(`--[A-Za-z][\w-]*`)
 // text names.
 func (c *Case) nearOption(p *timeline.Process, arg string) string {
 	best, least := "", 3
-	for _, l := range c.T.Lines {
-		if l.Proc != p {
-			continue
-		}
+	for _, l := range c.lines[p] {
 		for _, o := range optionName.FindAllString(l.Text, -1) {
 			if d := distance(o, arg); d > 0 && d < least {
 				best, least = o, d

@@ -169,8 +169,8 @@ var sshRefusal = Cause{
 // sshSaid finds the first of an SSH client's lines after the connection was made
 // that tells a refusal: what follows it are consequences.
 func (c *Case) sshSaid(conn *timeline.Conn) (*timeline.Line, int) {
-	for _, l := range c.T.Lines {
-		if l.Proc != conn.Proc || l.Time < conn.Opened || l.FD != 2 {
+	for _, l := range c.lines[conn.Proc] {
+		if l.Time < conn.Opened || l.FD != 2 {
 			continue
 		}
 		for i, w := range sshWords {

@@ -38,8 +38,8 @@ func (c *Case) tracebackOf(p *timeline.Process) (Finding, bool) {
 	var at, end *timeline.Line
 	var frame []string
 	inside := false
-	for _, l := range c.T.Lines {
-		if l.Proc != p || l.FD != 2 {
+	for _, l := range c.lines[p] {
+		if l.FD != 2 {
 			continue
 		}
 		switch m := tracebackFrame.FindStringSubmatch(l.Text); {
