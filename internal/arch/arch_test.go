@@ -26,7 +26,7 @@ const module = "culprit"
 // for tests only: nothing but tests imports it, and it may import everything.
 const levels = `
 0 event sysabi sysabi/ pcapng filter
-1 dissect dissect/ casefile lens lens/python/stream native procfs remote sockdiag
+1 dissect dissect/ casefile dynsym lens lens/python/stream native procfs remote sockdiag
 2 lens/ launch wire timeline record
 3 rows explain explain/ pdb replay resolve owner strace
 4 report webui demo wireshark show

@@ -1,15 +1,20 @@
-// Package remote makes system calls inside a thread that stands in a ptrace
-// stop, as if the thread had made them itself: it puts a system call
-// instruction at the thread's instruction pointer, runs it, and puts text,
-// stack, registers and signal mask back.
+// Package remote makes a thread that stands in a ptrace stop do things as if it
+// had done them itself, and puts everything back afterwards: system calls, one
+// at a time while nothing else happens (Thread), and functions of the program,
+// which may wait for other threads and so run while the caller's loop goes on
+// (Calls).
 //
 // It decides nothing: what is called, and when, is the caller's. All functions
 // must run on the OS thread that traces the thread.
 package remote
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +24,8 @@ import (
 const (
 	ptraceGetSigmask = 0x420a // PTRACE_GETSIGMASK
 	ptraceSetSigmask = 0x420b // PTRACE_SETSIGMASK
+
+	ptraceGetSyscallInfo = 0x420e // PTRACE_GET_SYSCALL_INFO
 )
 
 // redZone is what must stay untouched below the stack pointer (System V ABI
@@ -33,7 +40,8 @@ type Thread struct {
 	tid   int
 	saved registers
 	mask  uint64
-	text  []byte
+	instr uint64 // where a system call instruction is
+	text  []byte // what was there before, nil when it was there
 	stack uint64 // next free address going down
 	undo  []piece
 	held  []unix.Signal // arrived meanwhile, sent again at End
@@ -55,20 +63,76 @@ func Begin(tid int) (*Thread, error) {
 	if err := sigmask(ptraceGetSigmask, tid, &t.mask); err != nil {
 		return nil, fmt.Errorf("read signal mask of %d: %w", tid, err)
 	}
-	instr := t.saved.instruction()
-	t.text = make([]byte, len(instr))
-	if err := peek(tid, t.saved.pc(), t.text); err != nil {
-		return nil, fmt.Errorf("read text of %d at %#x: %w", tid, t.saved.pc(), err)
-	}
 	all := ^uint64(0)
 	if err := sigmask(ptraceSetSigmask, tid, &all); err != nil {
 		return nil, fmt.Errorf("block signals of %d: %w", tid, err)
 	}
-	if err := poke(tid, t.saved.pc(), instr); err != nil {
-		return nil, errors.Join(fmt.Errorf("write text of %d: %w", tid, err), t.End())
+	err := t.leaveCall()
+	if err == nil {
+		err = t.placeInstruction()
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.End())
 	}
 	t.stack = t.saved.sp() - redZone
 	return t, nil
+}
+
+// leaveCall gives up the system call that the thread stands before, if it does;
+// it will make it again after End.
+func (t *Thread) leaveCall() error {
+	const entry, seccomp = 1, 3 // PTRACE_SYSCALL_INFO_ENTRY, _SECCOMP (linux/ptrace.h)
+	var info [88]byte           // struct ptrace_syscall_info
+	if _, _, e := unix.RawSyscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(t.tid), uintptr(len(info)), uintptr(unsafe.Pointer(&info)), 0, 0); e != 0 ||
+		info[0] != entry && info[0] != seccomp {
+		return nil
+	}
+	r := t.saved
+	r.cancel()
+	if err := r.set(t.tid); err != nil {
+		return fmt.Errorf("set registers of %d: %w", t.tid, err)
+	}
+	t.saved.reenter()
+	return t.step()
+}
+
+// placeInstruction finds a system call instruction: the one that the thread
+// comes from, or one of the vDSO. Where there is none it is written over the
+// program's text, which other threads might run meanwhile.
+func (t *Thread) placeInstruction() error {
+	instr := t.saved.instruction()
+	is := make([]byte, len(instr))
+	if t.instr = t.saved.pc() - uint64(len(instr)); peek(t.tid, t.instr, is) == nil && bytes.Equal(is, instr) {
+		return nil
+	}
+	if at, ok := vdso(t.tid); ok && !t.Compat() {
+		image := make([]byte, 8<<10)
+		if i := bytes.Index(image[:Read(t.tid, at, image)], instr); i > 0 {
+			t.instr = at + uint64(i)
+			return nil
+		}
+	}
+	t.instr = t.saved.pc()
+	if err := peek(t.tid, t.instr, is); err != nil {
+		return fmt.Errorf("read text of %d at %#x: %w", t.tid, t.instr, err)
+	}
+	if err := poke(t.tid, t.instr, instr); err != nil {
+		return fmt.Errorf("write text of %d: %w", t.tid, err)
+	}
+	t.text = is
+	return nil
+}
+
+// vdso is where the kernel's library lies in a process.
+func vdso(tid int) (addr uint64, ok bool) {
+	const sysinfoEHDR = 33 // AT_SYSINFO_EHDR (getauxval(3))
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/auxv")
+	for ; err == nil && len(b) >= 16; b = b[16:] {
+		if binary.NativeEndian.Uint64(b) == sysinfoEHDR {
+			return binary.NativeEndian.Uint64(b[8:]), true
+		}
+	}
+	return 0, false
 }
 
 // Compat reports whether the thread runs 32-bit code, so that pointers are four
@@ -95,7 +159,7 @@ func (t *Thread) Place(data []byte) (uint64, error) {
 // -4095..-1 is -errno.
 func (t *Thread) Call(nr uint64, args ...uint64) (int64, error) {
 	r := t.saved
-	r.call(nr, args)
+	r.call(t.instr, nr, args)
 	if err := r.set(t.tid); err != nil {
 		return 0, fmt.Errorf("set registers of %d: %w", t.tid, err)
 	}
@@ -143,8 +207,10 @@ func (t *Thread) End() error {
 	for i := len(t.undo) - 1; i >= 0; i-- {
 		errs = append(errs, poke(t.tid, t.undo[i].addr, t.undo[i].data))
 	}
+	if t.text != nil {
+		errs = append(errs, poke(t.tid, t.instr, t.text))
+	}
 	errs = append(errs,
-		poke(t.tid, t.saved.pc(), t.text),
 		t.saved.set(t.tid),
 		sigmask(ptraceSetSigmask, t.tid, &t.mask))
 	for _, s := range t.held {
@@ -166,6 +232,25 @@ func sigmask(req, tid int, mask *uint64) error {
 		return e
 	}
 	return nil
+}
+
+// Read copies memory of a process from addr on (process_vm_readv(2)) and returns
+// how many bytes it could copy.
+func Read(pid int, addr uint64, p []byte) int { return move(unix.ProcessVMReadv, pid, addr, p) }
+
+// Write copies p into memory of a process (process_vm_writev(2)) and returns how
+// many bytes it could copy.
+func Write(pid int, addr uint64, p []byte) int { return move(unix.ProcessVMWritev, pid, addr, p) }
+
+func move(call func(int, []unix.Iovec, []unix.RemoteIovec, uint) (int, error), pid int, addr uint64, p []byte) int {
+	if len(p) == 0 {
+		return 0
+	}
+	n, err := call(pid, []unix.Iovec{{Base: &p[0], Len: uint64(len(p))}}, []unix.RemoteIovec{{Base: uintptr(addr), Len: len(p)}}, 0)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func peek(tid int, addr uint64, p []byte) error {
