@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
+	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
@@ -23,29 +26,44 @@ type loaded struct {
 	cookie uint64
 }
 
-// objects names what the compiled object holds; bpf2go's own type would do, but
-// for the programs that are attached in a given order.
+// objects is what the compiled object holds, in parts that are loaded side by side.
 type objects struct {
-	Ring     *ebpf.Map     `ebpf:"ring"`
-	Threads  *ebpf.Map     `ebpf:"threads"`
-	Calls    *ebpf.Map     `ebpf:"calls"`
-	Varied   *ebpf.Map     `ebpf:"varied"`
-	Losses   *ebpf.Map     `ebpf:"losses"`
-	Programs *ebpf.Map     `ebpf:"programs"`
-	Enter    *ebpf.Program `ebpf:"enter"`
-	Leave    *ebpf.Program `ebpf:"leave"`
-	Rest     *ebpf.Program `ebpf:"rest"`
-	Forked   *ebpf.Program `ebpf:"forked"`
-	Execed   *ebpf.Program `ebpf:"execed"`
-	Exited   *ebpf.Program `ebpf:"exited"`
-	Signaled *ebpf.Program `ebpf:"delivered"`
-	Sent     *ebpf.Program `ebpf:"generated"`
+	shared
+	rest
+	calls
+	tasks
+}
+
+type shared struct {
+	Ring     *ebpf.Map `ebpf:"ring"`
+	Threads  *ebpf.Map `ebpf:"threads"`
+	Calls    *ebpf.Map `ebpf:"calls"`
+	Varied   *ebpf.Map `ebpf:"varied"`
+	Losses   *ebpf.Map `ebpf:"losses"`
+	Programs *ebpf.Map `ebpf:"programs"`
 
 	Target     *ebpf.Variable `ebpf:"target"`
 	Level      *ebpf.Variable `ebpf:"level"`
 	Live       *ebpf.Variable `ebpf:"live"`
 	Unfollowed *ebpf.Variable `ebpf:"unfollowed"`
 	Overrun    *ebpf.Variable `ebpf:"overrun"`
+}
+
+type rest struct {
+	Rest *ebpf.Program `ebpf:"rest"`
+}
+
+type calls struct {
+	Enter *ebpf.Program `ebpf:"enter"`
+	Leave *ebpf.Program `ebpf:"leave"`
+}
+
+type tasks struct {
+	Forked   *ebpf.Program `ebpf:"forked"`
+	Execed   *ebpf.Program `ebpf:"execed"`
+	Exited   *ebpf.Program `ebpf:"exited"`
+	Signaled *ebpf.Program `ebpf:"delivered"`
+	Sent     *ebpf.Program `ebpf:"generated"`
 }
 
 // meeting is what only a program that runs already needs.
@@ -72,6 +90,10 @@ const (
 
 // load puts the programs into the kernel, without attaching them.
 func load(o Options, running bool) (*loaded, error) {
+	// Twenty times the memory that is in use is about to be needed for a moment.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	kernel := btf.NewCache()
+	go kernel.Kernel() // who needs it waits for it, and is told what went wrong
 	spec, err := loadBpf()
 	if err != nil {
 		return nil, fmt.Errorf("read the compiled BPF programs: %w", err)
@@ -110,20 +132,11 @@ func load(o Options, running bool) (*loaded, error) {
 	// loading says so.
 	_ = rlimit.RemoveMemlock()
 	l := &loaded{cookie: cookie}
-	var all any = &l.obj
-	if running {
-		all = &struct {
-			*objects
-			*meeting
-		}{&l.obj, &l.meeting}
-	}
-	err = spec.LoadAndAssign(all, nil)
+	err = l.assign(spec, kernel, running)
 	if err != nil && errors.As(err, new(*ebpf.VerifierError)) {
 		// It may not let a program with functions jump to another one.
 		_ = spec.Variables["split"].Set(uint32(0))
-		if spec.LoadAndAssign(all, nil) == nil {
-			return l, nil
-		}
+		err = l.assign(spec, kernel, running)
 	}
 	if err != nil {
 		return nil, unavailable(err)
@@ -133,6 +146,35 @@ func load(o Options, running bool) (*loaded, error) {
 		return nil, unavailable(err)
 	}
 	return l, nil
+}
+
+// assign makes the maps, then loads the programs in three parts at the same
+// time: the verifier is what start-up waits for, and it has no common lock.
+func (l *loaded) assign(spec *ebpf.CollectionSpec, kernel *btf.Cache, running bool) error {
+	bare := spec.Copy()
+	bare.Programs = nil
+	maps, err := ebpf.NewCollection(bare)
+	if err != nil {
+		return err
+	}
+	defer maps.Close()
+	parts := []any{&l.obj.rest, &l.obj.calls, &l.obj.tasks}
+	if running {
+		parts = append(parts, &l.meeting)
+	}
+	errs := make([]error, len(parts))
+	var all sync.WaitGroup
+	for i, part := range parts {
+		all.Go(func() {
+			errs[i] = spec.Copy().LoadAndAssign(part, &ebpf.CollectionOptions{MapReplacements: maps.Maps, Cache: kernel})
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		l.close()
+		return err
+	}
+	return maps.Assign(&l.obj.shared)
 }
 
 // attach lets the programs run: those that take tasks out of the table first.
