@@ -3,7 +3,6 @@ package explain
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -29,7 +28,7 @@ var badArguments = Cause{
 // How programs begin to complain of their command line (getopt(3), argparse,
 // popt, Go's flag, cobra, clap, commander), in the languages of their
 // translations.
-var optionWords = regexp.MustCompile(`(?i)(unrecogni[sz]ed|unknown|invalid|illegal|bad|unexpected|no such|ambiguous|unsupported) (long |short |command.line )?(option|argument|flag|switch|parameter|command|subcommand|operand|predicate|primary)` +
+var optionWords = pattern(`(?i)(unrecogni[sz]ed|unknown|invalid|illegal|bad|unexpected|no such|ambiguous|unsupported) (long |short |command.line )?(option|argument|flag|switch|parameter|command|subcommand|operand|predicate|primary)` +
 	`|flag provided but not defined|invalid choice:|option .* is unknown|option.* (requires|needs|expects) (an|a|one|at least)|requires an argument` +
 	`|arguments? (is|are) required|required (argument|option|flag)|missing (file |required )?(operand|argument|parameter|option)|(too few|too many|extra) (argument|operand|parameter)` +
 	`|is not a \S+ command|no such (sub)?command` +
@@ -39,7 +38,7 @@ var optionWords = regexp.MustCompile(`(?i)(unrecogni[sz]ed|unknown|invalid|illeg
 
 // usageHint tells the lines by which programs point to their manual, in
 // whatever language: they name the option --help, or begin with the usage.
-var usageHint = regexp.MustCompile(`--help\b|(?i)^\s*usage:|(?i)^\s*(benutzung|aufruf|utilisation|uso|gebruik)\s*:|\bhelp\b.*\b(command|option|usage)`)
+var usageHint = pattern(`--help\b|(?i)^\s*usage:|(?i)^\s*(benutzung|aufruf|utilisation|uso|gebruik)\s*:|\bhelp\b.*\b(command|option|usage)`)
 
 // complaint finds the line in which a process refused its command line, and the
 // argument of its own that the line names.
@@ -48,9 +47,9 @@ func (c *Case) complaint(p *timeline.Process) (*timeline.Line, string) {
 	var named *timeline.Line
 	var arg string
 	for _, l := range c.lines[p] {
-		usage = usage || usageHint.MatchString(l.Text)
+		usage = usage || usageHint().MatchString(l.Text)
 		a := namedArgument(p, l.Text)
-		if optionWords.MatchString(l.Text) {
+		if optionWords().MatchString(l.Text) {
 			if e := errnoText(l.Text); e {
 				continue
 			}
@@ -130,14 +129,14 @@ func (c *Case) argumentFinding(p *timeline.Process, l *timeline.Line, arg string
 	return f
 }
 
-var optionName = regexp.MustCompile(`--[A-Za-z][\w-]*`)
+var optionName = pattern(`--[A-Za-z][\w-]*`)
 
 // nearOption is the option nearest in spelling that the program's own usage
 // text names.
 func (c *Case) nearOption(p *timeline.Process, arg string) string {
 	best, least := "", 3
 	for _, l := range c.lines[p] {
-		for _, o := range optionName.FindAllString(l.Text, -1) {
+		for _, o := range optionName().FindAllString(l.Text, -1) {
 			if d := distance(o, arg); d > 0 && d < least {
 				best, least = o, d
 			}

@@ -48,7 +48,7 @@ var parserErrors = []struct{ class, format string }{
 	{"ParseError", "XML"}, {"InvalidFileException", "property list"},
 }
 
-var positionLine = regexp.MustCompile(`(?i)(?:line|zeile|ligne|línea|riga)[ :]+(\d+)`)
+var positionLine = pattern(`(?i)(?:line|zeile|ligne|línea|riga)[ :]+(\d+)`)
 
 // unparsed is the finding for an exception that says that a file is not in its
 // form.
@@ -75,7 +75,7 @@ func (c *Case) unparsed(e *timeline.Exception) (Finding, bool) {
 func (c *Case) configFinding(f *Finding, call *timeline.Call, format, message string) {
 	name := call.Desc.Path
 	line := ""
-	if m := positionLine.FindStringSubmatch(message); m != nil {
+	if m := positionLine().FindStringSubmatch(message); m != nil {
 		line = m[1]
 	} else if m := regexp.MustCompile(regexp.QuoteMeta(path.Base(name)) + `[:"']*(\d+)`).FindStringSubmatch(message); m != nil {
 		line = m[1]
@@ -148,17 +148,17 @@ func settings(name string) bool {
 }
 
 // How programs say that they do not understand a file.
-var configWords = regexp.MustCompile(`(?i)syntax|pars(e|er|ing)\b|unexpected|unknown|unrecogni[sz]ed|invalid|malformed|not valid|illegal|bad |missing|duplicate|expected|unsupported|deprecated|cannot understand|failed to (load|read)|error (in|at|on|near)|line \d+` +
+var configWords = pattern(`(?i)syntax|pars(e|er|ing)\b|unexpected|unknown|unrecogni[sz]ed|invalid|malformed|not valid|illegal|bad |missing|duplicate|expected|unsupported|deprecated|cannot understand|failed to (load|read)|error (in|at|on|near)|line \d+` +
 	`|unbekannt|ungültig|fehlerhaft|erwartet|inconnu|invalide|inattendu|desconocid|inválid|inesperad|sconosciut|non valid`)
 
 // lineBehind matches what stands behind a file's name where a line of it is named.
-var lineBehind = regexp.MustCompile(`^["']?(:\d+|, line|: line|\(\d+\))`)
+var lineBehind = pattern(`^["']?(:\d+|, line|: line|\(\d+\))`)
 
 // childFailed tells the lines in which make names the file and line of a command
 // that failed: the fault is not there.
-var childFailed = regexp.MustCompile(`\*\*\* \[.*\] \S+ \d+`)
+var childFailed = pattern(`\*\*\* \[.*\] \S+ \d+`)
 
-var warning = regexp.MustCompile(`(?i)\bwarn(ing)?\b|\bdeprecated\b|\bnotice\b`)
+var warning = pattern(`(?i)\bwarn(ing)?\b|\bdeprecated\b|\bnotice\b`)
 
 // configSaid finds the line in which a process named a file that it had read,
 // and a fault in it.
@@ -176,7 +176,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 		return Finding{}, false
 	}
 	for _, l := range c.Words { // the first complaint; others follow from it
-		if l.Proc != p || childFailed.MatchString(l.Text) || warning.MatchString(l.Text) {
+		if l.Proc != p || childFailed().MatchString(l.Text) || warning().MatchString(l.Text) {
 			continue
 		}
 		for _, call := range reads {
@@ -184,7 +184,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 			if !ok || call.Enter > l.Time {
 				continue
 			}
-			if !lineBehind.MatchString(rest) && !configWords.MatchString(strings.ReplaceAll(l.Text, path.Base(call.Desc.Path), "")) {
+			if !lineBehind().MatchString(rest) && !configWords().MatchString(strings.ReplaceAll(l.Text, path.Base(call.Desc.Path), "")) {
 				continue
 			}
 			if data, _ := c.content(p, call.Desc.Path); errnoNamed(p, l) || !text(data) {

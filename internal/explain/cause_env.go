@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -65,9 +64,9 @@ func (c *Case) clean(p *timeline.Process) bool {
 // How shells (bash and dash in whatever language: "line 3: NAME: ...") and other
 // programs name a variable that they miss.
 var (
-	shellVariable = regexp.MustCompile(`(?:^|: )(?:line )?\d+: ([A-Za-z_]\w*): [^:]+$`)
-	wantsVariable = regexp.MustCompile(`\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9_]{3,})\b`)
-	missingWords  = regexp.MustCompile(`(?i)not set|unset|undefined|not defined|missing|must be (set|defined|provided)|required|unbound|parameter (not set|null)|is empty|no value`)
+	shellVariable = pattern(`(?:^|: )(?:line )?\d+: ([A-Za-z_]\w*): [^:]+$`)
+	wantsVariable = pattern(`\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9_]{3,})\b`)
+	missingWords  = pattern(`(?i)not set|unset|undefined|not defined|missing|must be (set|defined|provided)|required|unbound|parameter (not set|null)|is empty|no value`)
 )
 
 // variableSaid finds the last line in which a process named a variable as
@@ -76,16 +75,16 @@ func (c *Case) variableSaid(p *timeline.Process) (*timeline.Line, string) {
 	env := c.environment(p)
 	for i := len(c.Words) - 1; i >= 0; i-- {
 		l := c.Words[i]
-		if l.Proc != p || optionWords.MatchString(l.Text) {
+		if l.Proc != p || optionWords().MatchString(l.Text) {
 			continue
 		}
-		if m := shellVariable.FindStringSubmatch(l.Text); m != nil && shell(p) && env[m[1]] == "" && !c.commandNamed(p, m[1]) && !errnoNamed(p, l) {
+		if m := shellVariable().FindStringSubmatch(l.Text); m != nil && shell(p) && env[m[1]] == "" && !c.commandNamed(p, m[1]) && !errnoNamed(p, l) {
 			return l, m[1]
 		}
-		if !missingWords.MatchString(l.Text) {
+		if !missingWords().MatchString(l.Text) {
 			continue
 		}
-		for _, m := range wantsVariable.FindAllStringSubmatch(l.Text, -1) {
+		for _, m := range wantsVariable().FindAllStringSubmatch(l.Text, -1) {
 			if env[m[1]] == "" && (strings.Contains(m[1], "_") || strings.Contains(strings.ToLower(l.Text), "env")) {
 				return l, m[1]
 			}

@@ -3,7 +3,6 @@ package explain
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,19 +159,19 @@ func (c *Case) readOnlyLater(call *timeline.Call) (Link, bool) {
 		return Link{}, false
 	}
 	for _, e := range c.tied() {
-		if e.Proc == call.Proc && e.Time >= call.Leave() && readOnlyWords.MatchString(e.Text) {
+		if e.Proc == call.Proc && e.Time >= call.Leave() && readOnlyWords().MatchString(e.Text) {
 			return Link{"raised", e.String(), c.final[e].Weight * wRaised}, true
 		}
 	}
 	for _, l := range c.Words {
-		if l.Proc == call.Proc && l.Time >= call.Leave() && readOnlyWords.MatchString(l.Text) {
+		if l.Proc == call.Proc && l.Time >= call.Leave() && readOnlyWords().MatchString(l.Text) {
 			return Link{"error text", l.Text, wText}, true
 		}
 	}
 	return Link{}, false
 }
 
-var readOnlyWords = regexp.MustCompile(`(?i)read-?\s?only|not writ(e)?able|schreibgeschützt|lecture seule|solo lectura`)
+var readOnlyWords = pattern(`(?i)read-?\s?only|not writ(e)?able|schreibgeschützt|lecture seule|solo lectura`)
 
 func opens(call *timeline.Call) bool {
 	switch call.Name() {

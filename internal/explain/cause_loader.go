@@ -3,7 +3,6 @@ package explain
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -12,9 +11,9 @@ import (
 // What the dynamic loader writes before it ends a program with status 127
 // (glibc elf/dl-error, musl ldso). It does so before any locale is set.
 var (
-	symbolError  = regexp.MustCompile(`^(\S+): symbol lookup error: (\S+): undefined symbol: ([^\s,]+)`)
-	versionError = regexp.MustCompile("^(\\S+): (\\S+): version [`'](\\S+)' not found \\(required by (\\S+)\\)")
-	libraryError = regexp.MustCompile(`^(\S+): error while loading shared libraries: ([^\s:]+): (.*)`)
+	symbolError  = pattern(`^(\S+): symbol lookup error: (\S+): undefined symbol: ([^\s,]+)`)
+	versionError = pattern("^(\\S+): (\\S+): version [`'](\\S+)' not found \\(required by (\\S+)\\)")
+	libraryError = pattern(`^(\S+): error while loading shared libraries: ([^\s:]+): (.*)`)
 )
 
 var loaderError = Cause{
@@ -29,7 +28,7 @@ var loaderError = Cause{
 			}
 			f := Finding{Proc: p, Side: Local, Links: []Link{{"end", "the loader's words, and its status 127", wEnd}},
 				Evidence: []Evidence{lineEvidence(l)}}
-			if m := symbolError.FindStringSubmatch(l.Text); m != nil {
+			if m := symbolError().FindStringSubmatch(l.Text); m != nil {
 				wants, lib := m[2], c.provider(p, m[3])
 				f.Cause = "symbol-missing"
 				f.Title = fmt.Sprintf("%s wants the function %s, which the libraries it was loaded with do not have", path.Base(m[1]), m[3])
@@ -40,13 +39,13 @@ var loaderError = Cause{
 					f.Facts = append(f.Facts, Fact{"suspect", lib})
 				}
 				f.Next = []string{"`ldd " + p.Exe + "` shows which libraries are taken; unset LD_LIBRARY_PATH or install libraries of matching versions"}
-			} else if m := versionError.FindStringSubmatch(l.Text); m != nil {
+			} else if m := versionError().FindStringSubmatch(l.Text); m != nil {
 				f.Cause = "symbol-missing"
 				f.Title = fmt.Sprintf("%s is too old for %s: it lacks the version %s", m[2], path.Base(m[4]), m[3])
 				f.Why = fmt.Sprintf("%s needs %s of %s.", m[4], m[3], m[2])
 				f.Facts = []Fact{{"version", m[3]}, {"library", m[2]}, {"wanted_by", m[4]}}
 				f.Next = []string{"run it on a newer system, or take a build made for this one"}
-			} else if m := libraryError.FindStringSubmatch(l.Text); m != nil {
+			} else if m := libraryError().FindStringSubmatch(l.Text); m != nil {
 				f.Cause = "shared-library-missing"
 				f.Title = fmt.Sprintf("%s wants the shared library %s, which is not there", path.Base(m[1]), m[2])
 				f.Why = fmt.Sprintf("The loader looked for %s in every library directory: %s.", m[2], m[3])

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"regexp"
 
 	"culprit/internal/dissect"
 	"culprit/internal/event"
@@ -45,7 +44,7 @@ var plainToTLS = Cause{
 
 // httpsWords are what servers write to one who speaks HTTP where they want TLS
 // (nginx, Apache, Go, Tomcat, HAProxy have words of their own).
-var httpsWords = regexp.MustCompile(`(?i)plain HTTP[^.]{0,40}(HTTPS|SSL|TLS)|HTTP request to an? HTTPS|(requires|combination of host and port requires) (TLS|SSL|HTTPS)`)
+var httpsWords = pattern(`(?i)plain HTTP[^.]{0,40}(HTTPS|SSL|TLS)|HTTP request to an? HTTPS|(requires|combination of host and port requires) (TLS|SSL|HTTPS)`)
 
 // wantsTLS tells what shows that the server expected TLS, and when that came.
 func wantsTLS(conn *timeline.Conn) (at event.Time, told string, ok bool) {
@@ -65,7 +64,7 @@ func wantsTLS(conn *timeline.Conn) (at event.Time, told string, ok bool) {
 			if r.Decoded != nil {
 				body = r.Decoded
 			}
-			if m := httpsWords.Find(append([]byte(r.Reason+" "), body...)); m != nil {
+			if m := httpsWords().Find(append([]byte(r.Reason+" "), body...)); m != nil {
 				return r.Head.First, fmt.Sprintf("%d: %q", r.Status, m), true
 			}
 		}

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"culprit/internal/timeline"
@@ -10,9 +9,9 @@ import (
 
 // What Python writes of an uncaught exception (the traceback module).
 var (
-	tracebackFrame = regexp.MustCompile(`^  File "([^"]+)", line (\d+), in (.*)`)
-	tracebackEnd   = regexp.MustCompile(`^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|[A-Z]\w*))(?:: (.*))?$`)
-	noModule       = regexp.MustCompile(`^No module named '([^']+)'`)
+	tracebackFrame = pattern(`^  File "([^"]+)", line (\d+), in (.*)`)
+	tracebackEnd   = pattern(`^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|[A-Z]\w*))(?:: (.*))?$`)
+	noModule       = pattern(`^No module named '([^']+)'`)
 )
 
 var traceback = Cause{
@@ -42,19 +41,19 @@ func (c *Case) tracebackOf(p *timeline.Process) (Finding, bool) {
 		if l.FD != 2 {
 			continue
 		}
-		switch m := tracebackFrame.FindStringSubmatch(l.Text); {
+		switch m := tracebackFrame().FindStringSubmatch(l.Text); {
 		case strings.HasPrefix(l.Text, "Traceback (most recent call last):"):
 			inside, frame = true, nil
 		case inside && m != nil:
 			frame, at = m, l
-		case inside && !strings.HasPrefix(l.Text, " ") && tracebackEnd.MatchString(l.Text):
+		case inside && !strings.HasPrefix(l.Text, " ") && tracebackEnd().MatchString(l.Text):
 			inside, end = false, l
 		}
 	}
 	if end == nil || frame == nil {
 		return Finding{}, false
 	}
-	m := tracebackEnd.FindStringSubmatch(end.Text)
+	m := tracebackEnd().FindStringSubmatch(end.Text)
 	kind, text := m[1], m[2]
 	f := Finding{
 		Cause: "python-exception", Side: Local, Proc: p,
@@ -65,7 +64,7 @@ func (c *Case) tracebackOf(p *timeline.Process) (Finding, bool) {
 		Evidence: []Evidence{lineEvidence(at), lineEvidence(end)},
 		Next:     []string{"run it again without --no-inject: then the frames and their variables are recorded"},
 	}
-	if name := noModule.FindStringSubmatch(text); name != nil && strings.HasSuffix(kind, "ModuleNotFoundError") {
+	if name := noModule().FindStringSubmatch(text); name != nil && strings.HasSuffix(kind, "ModuleNotFoundError") {
 		f.Cause = "python-module-missing"
 		f.Title = fmt.Sprintf("the Python module %s is not installed for %s", name[1], p.Exe)
 		f.Facts = append(f.Facts, Fact{"module", name[1]}, Fact{"python", p.Exe})

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // inheritedIgnored returns the set of signals that this process was started
@@ -46,72 +48,97 @@ var errStripped = errors.New("binary has no symbol table")
 
 // runtimeVariable reads the memory of a variable that isn't exported.
 func runtimeVariable(name string) ([]byte, error) {
-	t, err := ownSymbols()
+	found, err := ownSymbols()
 	if err != nil {
 		return nil, err
 	}
-	at, size, ok := symbol(t.syms, t.names, name)
-	anchor, _, ok2 := symbol(t.syms, t.names, "culprit/internal/launch.runtimeVariable")
-	if !ok || !ok2 || size%8 != 0 || size > 1<<10 {
+	v, anchor := found[name], found[anchorName]
+	if v.size == 0 || anchor.size == 0 || v.size%8 != 0 {
 		return nil, fmt.Errorf("%w with %s", errStripped, name)
 	}
 	// A position-independent binary lies elsewhere than its symbols say.
-	bias := uint64(reflect.ValueOf(runtimeVariable).Pointer()) - anchor
+	bias := uint64(reflect.ValueOf(&errStripped).Pointer()) - anchor.value
 	mem, err := os.Open("/proc/self/mem")
 	if err != nil {
 		return nil, fmt.Errorf("read own memory: %w", err)
 	}
 	defer mem.Close()
-	b := make([]byte, size)
-	if _, err := mem.ReadAt(b, int64(at+bias)); err != nil {
+	b := make([]byte, v.size)
+	if _, err := mem.ReadAt(b, int64(v.value+bias)); err != nil {
 		return nil, fmt.Errorf("read own memory: %w", err)
 	}
 	return b, nil
 }
 
-// symbols is the symbol table of a binary and the names in it.
-type symbols struct{ syms, names []byte }
+// anchorName is a variable whose address is known.
+const anchorName = "culprit/internal/launch.errStripped"
 
-// ownSymbols reads this binary's symbols, once.
-var ownSymbols = sync.OnceValues(func() (symbols, error) {
+const maxVariable = 1 << 10 // bytes
+
+type symbol struct{ value, size uint64 }
+
+// ownSymbols looks up what is wanted of this binary's symbols, once. Their table
+// has megabytes: it is mapped and not read, since every start would pay for that.
+var ownSymbols = sync.OnceValues(func() (map[string]symbol, error) {
 	const self = "/proc/self/exe"
 	f, err := elf.Open(self)
 	if err != nil {
-		return symbols{}, fmt.Errorf("read %s: %w", self, err)
+		return nil, fmt.Errorf("read %s: %w", self, err)
 	}
 	defer f.Close()
 	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB {
-		return symbols{}, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
+		return nil, fmt.Errorf("%w of 64-bit little-endian form", errStripped)
 	}
-	symtab := f.SectionByType(elf.SHT_SYMTAB)
-	if symtab == nil || int(symtab.Link) >= len(f.Sections) {
-		return symbols{}, errStripped
+	table := f.SectionByType(elf.SHT_SYMTAB)
+	if table == nil || int(table.Link) >= len(f.Sections) {
+		return nil, errStripped
 	}
-	syms, err := symtab.Data()
+	names := f.Sections[table.Link]
+	whole, err := mapped(self)
 	if err != nil {
-		return symbols{}, fmt.Errorf("read symbols of %s: %w", self, err)
+		return nil, fmt.Errorf("map %s: %w", self, err)
 	}
-	names, err := f.Sections[symtab.Link].Data()
-	if err != nil {
-		return symbols{}, fmt.Errorf("read symbol names of %s: %w", self, err)
-	}
-	return symbols{syms, names}, nil
-})
-
-// symbol finds a name in an ELF64 symbol table (struct Elf64_Sym: name u32,
-// info u8, other u8, shndx u16, value u64, size u64).
-func symbol(syms, names []byte, name string) (value, size uint64, ok bool) {
-	at := bytes.Index(names, []byte("\x00"+name+"\x00"))
-	if at < 0 {
-		return 0, 0, false
-	}
-	at++
-	for ; len(syms) >= 24; syms = syms[24:] {
-		if int(binary.LittleEndian.Uint32(syms)) == at {
-			return binary.LittleEndian.Uint64(syms[8:]), binary.LittleEndian.Uint64(syms[16:]), true
+	defer func() { _ = unix.Munmap(whole) }()
+	for _, s := range []*elf.Section{table, names} {
+		if n := uint64(len(whole)); s.FileSize > n || s.Offset > n-s.FileSize {
+			return nil, fmt.Errorf("%w within its %d bytes", errStripped, n)
 		}
 	}
-	return 0, 0, false
+	return find(whole[table.Offset:][:table.FileSize], whole[names.Offset:][:names.FileSize],
+		"runtime.fwdSig", "runtime.initSigmask", anchorName), nil
+})
+
+func mapped(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+}
+
+// find looks variables up in an ELF64 symbol table (struct Elf64_Sym: name u32,
+// info u8, other u8, shndx u16, value u64, size u64).
+func find(syms, names []byte, wanted ...string) map[string]symbol {
+	const object = 1 // STT_OBJECT, in the lower half of info
+	found := map[string]symbol{}
+	for ; len(syms) >= 24 && len(found) < len(wanted); syms = syms[24:] {
+		size := binary.LittleEndian.Uint64(syms[16:])
+		if syms[4]&15 != object || size == 0 || size > maxVariable {
+			continue
+		}
+		at := min(int(binary.LittleEndian.Uint32(syms)), len(names))
+		for _, w := range wanted {
+			if n := names[at:]; len(n) > len(w) && n[len(w)] == 0 && string(n[:len(w)]) == w {
+				found[w] = symbol{binary.LittleEndian.Uint64(syms[8:]), size}
+			}
+		}
+	}
+	return found
 }
 
 // ignoredBy reads the set of signals that a process ignores (proc(5), SigIgn).

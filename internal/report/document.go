@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"culprit/internal/replay"
 )
@@ -19,13 +20,15 @@ import (
 //go:embed page.html
 var pages embed.FS
 
-var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"facts": facts, "coverage": coverage, "seconds": func(s float64) string { return fmt.Sprintf("+%.3f", s) },
-	"shell": shell, "exit": exitText,
-}).ParseFS(pages, "page.html"))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{
+		"facts": facts, "coverage": coverage, "seconds": func(s float64) string { return fmt.Sprintf("+%.3f", s) },
+		"shell": shell, "exit": exitText,
+	}).ParseFS(pages, "page.html"))
+})
 
 // HTML writes the report as one page that loads nothing else.
-func (j JSON) HTML(w io.Writer) error { return page.Execute(w, j) }
+func (j JSON) HTML(w io.Writer) error { return page().Execute(w, j) }
 
 // Markdown writes the report in GitHub's Markdown (GFM), for a bug tracker.
 func (j JSON) Markdown(w io.Writer) error {

@@ -34,13 +34,13 @@ func (c *bpfCmd) leaves(n int) bool {
 // bpfBy returns the command and the size of its attr, nil when it has none.
 func bpfBy(v *Value) (c *bpfCmd, size int) {
 	cmd, n := uint32(v.s.Args[0]), uint32(v.s.Args[2])
-	if cmd >= uint32(len(bpfCmds)) || n == 0 || n > pageSize {
+	if cmd >= uint32(len(bpfCmds())) || n == 0 || n > pageSize {
 		return nil, 0
 	}
-	return &bpfCmds[cmd], int(n)
+	return &bpfCmds()[cmd], int(n)
 }
 
-var bpfAttr = shown("attr", in, 1, showBpf).sized(2).twice(moreBpf)
+var bpfAttr = lazily(func() Arg { return shown("attr", in, 1, showBpf).sized(2).twice(moreBpf) })
 
 func showBpf(p *printer, v *Value) {
 	c, n := bpfBy(v)
@@ -121,7 +121,7 @@ func (p *printer) bpfUnion(name string, r *cstruct, b []byte) {
 		return
 	}
 	least := r.size
-	if r == bpfLinkUprobe && len(b) <= r.size-4 { // its last field came later
+	if r == bpfLinkUprobe() && len(b) <= r.size-4 { // its last field came later
 		least -= 4
 	}
 	b = zeroExtended(b[:min(len(b), r.size)], least)
@@ -163,7 +163,7 @@ func (p *printer) bpfEnd(c *bpfCmd, b []byte) {
 
 // bpfResult tells commands that make a descriptor.
 func bpfResult(r *[6]uint64) retKind {
-	if cmd := uint32(r[0]); cmd < uint32(len(bpfCmds)) && bpfCmds[cmd].fd {
+	if cmd := uint32(r[0]); cmd < uint32(len(bpfCmds())) && bpfCmds()[cmd].fd {
 		return retFD
 	}
 	return retInt
@@ -206,19 +206,21 @@ func bpfInsns(name string, countAt int) field {
 			p.ptr(le(b))
 			return
 		}
-		p.arrayUpTo(le(b), le32(all, countAt), 8, maxInsns, func(i []byte) { p.record(bpfInsn, i) })
+		p.arrayUpTo(le(b), le32(all, countAt), 8, maxInsns, func(i []byte) { p.record(bpfInsn(), i) })
 	})
 }
 
-var bpfInsn = newRecord(
-	part("code", 1, func(p *printer, b, _ []byte) { p.filterCode(le(b), true) }),
-	part("dst_reg", 1, func(p *printer, b, all []byte) {
-		p.enum(setBpfRegs, le(b)&15)
-		p.field("src_reg")
-		p.enum(setBpfRegs, le(b)>>4)
-	}),
-	s16("off"), x32("imm"),
-)
+var bpfInsn = lazily(func() *cstruct {
+	return newRecord(
+		part("code", 1, func(p *printer, b, _ []byte) { p.filterCode(le(b), true) }),
+		part("dst_reg", 1, func(p *printer, b, all []byte) {
+			p.enum(setBpfRegs, le(b)&15)
+			p.field("src_reg")
+			p.enum(setBpfRegs, le(b)>>4)
+		}),
+		s16("off"), x32("imm"),
+	)
+})
 
 // bpfElem is the flags of a map operation, among them a value for none.
 func bpfElem(name string, s *Set) field {

@@ -3,29 +3,31 @@ package sysabi
 import "time"
 
 // Clocks and timers.
-var callsClock = []Call{
-	def("clock_gettime", Clock, clockID, structOut("tp", layoutTimespec)),
-	def("clock_settime", Clock, clockID, structIn("tp", layoutTimespec)),
-	def("clock_getres", Clock, clockID, structOut("res", layoutTimespec)),
-	def("clock_nanosleep", Other, clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)).varies(nanosleepArgs),
-	def("clock_adjtime", Clock, clockID, structInOut("buf", layoutTimex)).remark(timexRemark),
-	def("adjtimex", Clock, structInOut("buf", layoutTimex)).remark(timexRemark),
-	def("nanosleep", Other, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
-	def("gettimeofday", Clock, structOut("tv", layoutTimeval), structOut("tz", layoutTimezone)),
-	def("settimeofday", Clock, structIn("tv", layoutTimeval), structIn("tz", layoutTimezone)),
-	def("time", Clock, structOut("tloc", layoutTimeOf)).remark(timeRemark),
-	def("alarm", Other, unum("seconds")),
-	def("getitimer", Other, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
-	def("setitimer", Other, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
-	def("timer_create", Other, clockID, structIn("sevp", layoutSigevent), structOut("timerid", layoutInt)),
-	def("timer_settime", Other, num("timerid"), flags("flags", setTimerFlags), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
-	def("timer_gettime", Other, num("timerid"), structOut("curr_value", layoutItimerspec)),
-	def("timer_getoverrun", Other, num("timerid")),
-	def("timer_delete", Other, num("timerid")),
-	def("timerfd_create", Desc, clockID, flags("flags", setTimerfdCreate)).retFD(),
-	def("timerfd_settime", Desc, fd, flags("flags", setTimerfd), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
-	def("timerfd_gettime", Desc, fd, structOut("curr_value", layoutItimerspec)),
-}
+var callsClock = lazily(func() []Call {
+	return []Call{
+		def("clock_gettime", Clock, clockID, structOut("tp", layoutTimespec)),
+		def("clock_settime", Clock, clockID, structIn("tp", layoutTimespec)),
+		def("clock_getres", Clock, clockID, structOut("res", layoutTimespec)),
+		def("clock_nanosleep", Other, clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)).varies(nanosleepArgs),
+		def("clock_adjtime", Clock, clockID, structInOut("buf", layoutTimex)).remark(timexRemark),
+		def("adjtimex", Clock, structInOut("buf", layoutTimex)).remark(timexRemark),
+		def("nanosleep", Other, structIn("duration", layoutTimespec), remaining("rem", layoutTimespec)),
+		def("gettimeofday", Clock, structOut("tv", layoutTimeval), structOut("tz", layoutTimezone)),
+		def("settimeofday", Clock, structIn("tv", layoutTimeval), structIn("tz", layoutTimezone)),
+		def("time", Clock, structOut("tloc", layoutTimeOf)).remark(timeRemark),
+		def("alarm", Other, unum("seconds")),
+		def("getitimer", Other, enum("which", setItimer), structOut("curr_value", layoutItimerval)),
+		def("setitimer", Other, enum("which", setItimer), structIn("new_value", layoutItimerval), structOut("old_value", layoutItimerval)),
+		def("timer_create", Other, clockID, structIn("sevp", layoutSigevent), structOut("timerid", layoutInt)),
+		def("timer_settime", Other, num("timerid"), flags("flags", setTimerFlags), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+		def("timer_gettime", Other, num("timerid"), structOut("curr_value", layoutItimerspec)),
+		def("timer_getoverrun", Other, num("timerid")),
+		def("timer_delete", Other, num("timerid")),
+		def("timerfd_create", Desc, clockID, flags("flags", setTimerfdCreate)).retFD(),
+		def("timerfd_settime", Desc, fd, flags("flags", setTimerfd), structIn("new_value", layoutItimerspec), structOut("old_value", layoutItimerspec)),
+		def("timerfd_gettime", Desc, fd, structOut("curr_value", layoutItimerspec)),
+	}
+})
 
 var clockID = enum("clockid", setClocks)
 
@@ -93,7 +95,9 @@ func timexRemark(p *printer) {
 
 // A sleep until a time leaves nothing.
 var (
-	nanosleepFor   = []Arg{clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)}
+	nanosleepFor = lazily(func() []Arg {
+		return []Arg{clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), remaining("remain", layoutTimespec)}
+	})
 	nanosleepUntil = []Arg{clockID, flags("flags", setTimerFlags), structIn("request", layoutTimespec), ptr("remain")}
 )
 
@@ -101,5 +105,5 @@ func nanosleepArgs(r *[6]uint64) []Arg {
 	if r[1]&1 != 0 { // TIMER_ABSTIME
 		return nanosleepUntil
 	}
-	return nanosleepFor
+	return nanosleepFor()
 }

@@ -1,32 +1,34 @@
 package sysabi
 
 // User and group ids, capabilities.
-var callsCreds = []Call{
-	def("getuid", Creds).unsigned(),
-	def("geteuid", Creds).unsigned(),
-	def("getgid", Creds).unsigned(),
-	def("getegid", Creds).unsigned(),
-	def("setuid", Creds, idArg("uid")),
-	def("setgid", Creds, idArg("gid")),
-	def("setreuid", Creds, idArg("ruid"), idArg("euid")),
-	def("setregid", Creds, idArg("rgid"), idArg("egid")),
-	def("setresuid", Creds, idArg("ruid"), idArg("euid"), idArg("suid")),
-	def("setresgid", Creds, idArg("rgid"), idArg("egid"), idArg("sgid")),
-	def("getresuid", Creds, structOut("ruid", layoutID), structOut("euid", layoutID), structOut("suid", layoutID)),
-	def("getresgid", Creds, structOut("rgid", layoutID), structOut("egid", layoutID), structOut("sgid", layoutID)),
-	def("setfsuid", Creds, idArg("fsuid")).never(),
-	def("setfsgid", Creds, idArg("fsgid")).never(),
-	def("getgroups", Creds, num("size"), gidsOut),
-	def("setgroups", Creds, num("size"), gidsIn),
-	def("capget", Creds, structIn("hdrp", layoutCapHeader), structOut("datap", layoutCapData)),
-	def("capset", Creds, structIn("hdrp", layoutCapHeader), structIn("datap", layoutCapData)),
-	def("landlock_create_ruleset", Desc, rulesetAttr, size("size"), flags("flags", setLandlockCreate)).returns(rulesetResult),
-	def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), flags("flags", setLandlockAdd)).varies(landlockArgs),
-	def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), unhex("flags")),
-	def("lsm_get_self_attr", Other, enum("attr", setLSMAttr), lsmGet, lsmSize, flags("flags", setLSMFlags)),
-	def("lsm_set_self_attr", Other, enum("attr", setLSMAttr), lsmSet, unum("size"), unhex("flags")),
-	def("lsm_list_modules", Other, lsmIDs, lsmSize, unhex("flags")),
-}
+var callsCreds = lazily(func() []Call {
+	return []Call{
+		def("getuid", Creds).unsigned(),
+		def("geteuid", Creds).unsigned(),
+		def("getgid", Creds).unsigned(),
+		def("getegid", Creds).unsigned(),
+		def("setuid", Creds, idArg("uid")),
+		def("setgid", Creds, idArg("gid")),
+		def("setreuid", Creds, idArg("ruid"), idArg("euid")),
+		def("setregid", Creds, idArg("rgid"), idArg("egid")),
+		def("setresuid", Creds, idArg("ruid"), idArg("euid"), idArg("suid")),
+		def("setresgid", Creds, idArg("rgid"), idArg("egid"), idArg("sgid")),
+		def("getresuid", Creds, structOut("ruid", layoutID), structOut("euid", layoutID), structOut("suid", layoutID)),
+		def("getresgid", Creds, structOut("rgid", layoutID), structOut("egid", layoutID), structOut("sgid", layoutID)),
+		def("setfsuid", Creds, idArg("fsuid")).never(),
+		def("setfsgid", Creds, idArg("fsgid")).never(),
+		def("getgroups", Creds, num("size"), gidsOut),
+		def("setgroups", Creds, num("size"), gidsIn),
+		def("capget", Creds, structIn("hdrp", layoutCapHeader), structOut("datap", layoutCapData)),
+		def("capset", Creds, structIn("hdrp", layoutCapHeader), structIn("datap", layoutCapData)),
+		def("landlock_create_ruleset", Desc, rulesetAttr(), size("size"), flags("flags", setLandlockCreate)).returns(rulesetResult),
+		def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), flags("flags", setLandlockAdd)).varies(landlockArgs),
+		def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), unhex("flags")),
+		def("lsm_get_self_attr", Other, enum("attr", setLSMAttr), lsmGet(), lsmSize, flags("flags", setLSMFlags)),
+		def("lsm_set_self_attr", Other, enum("attr", setLSMAttr), lsmSet(), unum("size"), unhex("flags")),
+		def("lsm_list_modules", Other, lsmIDs, lsmSize, unhex("flags")),
+	}
+})
 
 var layoutCapHeader = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("{version=")

@@ -3,57 +3,59 @@ package sysabi
 import "culprit/internal/event"
 
 // Calls on descriptors.
-var callsDesc = []Call{
-	def("read", Desc, fd, bufOut("buf", 2), size("count")).through(0),
-	def("write", Desc, fd, bufIn("buf", 2), size("count")).through(0),
-	def("pread64", Desc, fd, bufOut("buf", 2), size("count"), offset("offset").halves()).through(0),
-	def("pwrite64", Desc, fd, bufIn("buf", 2), size("count"), offset("offset").halves()).through(0),
-	def("readv", Desc, fd, iovOut("iov", 2), size("iovcnt")).through(0),
-	def("writev", Desc, fd, iovIn("iov", 2), size("iovcnt")).through(0),
-	def("preadv", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
-	def("pwritev", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
-	def("preadv2", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
-	def("pwritev2", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
-	def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutFrom), size("count")).through(0),
-	def("copy_file_range", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), hex("flags")).through(2),
-	def("splice", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
-	def("tee", Desc, fdArg("fd_in"), fdArg("fd_out"), size("len"), flags("flags", setSplice)).through(1),
-	def("vmsplice", Desc, fd, iovIn("iov", 2), size("nr_segs"), flags("flags", setSplice)).through(0),
-	def("lseek", Desc, fd, offset("offset"), enum("whence", setWhence)),
-	def("close", Desc, fd),
-	def("close_range", Other, unum("first"), unum("last"), flags("flags", setCloseRange)),
-	def("dup", Desc, fdArg("oldfd")).retFD(),
-	def("dup2", Desc, fdArg("oldfd"), fdArg("newfd")).retFD(),
-	def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setFileFlags)).retFD(),
-	def("pipe", Desc, structOut("pipefd", layoutPair)),
-	def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
-	def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
-	ioctlOn(event.ArchX8664),
-	def("flock", Desc, fd, flags("operation", setFlock)),
-	def("fsync", Desc, fd),
-	def("fdatasync", Desc, fd),
-	def("sync", Other),
-	def("syncfs", Desc, fd),
-	def("sync_file_range", Desc, fd, offset("offset"), offset("nbytes"), flags("flags", setSyncRange)),
-	def("ftruncate", Desc, fd, offset("length").halves()),
-	def("fallocate", Desc, fd, flags("mode", setFalloc), offset("offset"), offset("len")),
-	def("fadvise64", Desc, fd, offset("offset"), size("len"), enum("advice", setAdvise)),
-	def("readahead", Desc, fd, offset("offset"), size("count")),
-	def("getdents", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents}, unum("count")),
-	def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, unum("count")),
-	def("memfd_create", Desc, str("name").upTo(250), number("flags", showMemfd)).retFD(),
-	def("memfd_secret", Desc, flags("flags", setMemfdSecret)).retFD(),
-	def("eventfd", Desc, unum("initval")).retFD(),
-	def("eventfd2", Desc, unum("initval"), flags("flags", setEventfd)).retFD(),
-	def("userfaultfd", Desc, flags("flags", setUffd)).retFD(),
-	def("cachestat", Desc, fd, given("cstat_range", newRecord(x64("off"), u64("len"))), filled("cstat", cachestat), unhex("flags")),
-	def("vhangup", Other),
-	def("lookup_dcookie", Other, size("cookie"), strOut("buf", 2), size("len")),
-}
+var callsDesc = lazily(func() []Call {
+	return []Call{
+		def("read", Desc, fd, bufOut("buf", 2), size("count")).through(0),
+		def("write", Desc, fd, bufIn("buf", 2), size("count")).through(0),
+		def("pread64", Desc, fd, bufOut("buf", 2), size("count"), offset("offset").halves()).through(0),
+		def("pwrite64", Desc, fd, bufIn("buf", 2), size("count"), offset("offset").halves()).through(0),
+		def("readv", Desc, fd, iovOut("iov", 2), size("iovcnt")).through(0),
+		def("writev", Desc, fd, iovIn("iov", 2), size("iovcnt")).through(0),
+		def("preadv", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
+		def("pwritev", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves()).through(0),
+		def("preadv2", Desc, fd, iovOut("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
+		def("pwritev2", Desc, fd, iovIn("iov", 2), size("iovcnt"), offset("offset").halves(), flags("flags", setRWF).at(5)).through(0),
+		def("sendfile", Desc|Network, fdArg("out_fd"), fdArg("in_fd"), structInOut("offset", layoutFrom), size("count")).through(0),
+		def("copy_file_range", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), hex("flags")).through(2),
+		def("splice", Desc, fdArg("fd_in"), structIn("off_in", layoutOff), fdArg("fd_out"), structIn("off_out", layoutOff), size("len"), flags("flags", setSplice)).through(2),
+		def("tee", Desc, fdArg("fd_in"), fdArg("fd_out"), size("len"), flags("flags", setSplice)).through(1),
+		def("vmsplice", Desc, fd, iovIn("iov", 2), size("nr_segs"), flags("flags", setSplice)).through(0),
+		def("lseek", Desc, fd, offset("offset"), enum("whence", setWhence)),
+		def("close", Desc, fd),
+		def("close_range", Other, unum("first"), unum("last"), flags("flags", setCloseRange)),
+		def("dup", Desc, fdArg("oldfd")).retFD(),
+		def("dup2", Desc, fdArg("oldfd"), fdArg("newfd")).retFD(),
+		def("dup3", Desc, fdArg("oldfd"), fdArg("newfd"), flags("flags", setFileFlags())).retFD(),
+		def("pipe", Desc, structOut("pipefd", layoutPair)),
+		def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
+		def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
+		ioctlOn(event.ArchX8664),
+		def("flock", Desc, fd, flags("operation", setFlock)),
+		def("fsync", Desc, fd),
+		def("fdatasync", Desc, fd),
+		def("sync", Other),
+		def("syncfs", Desc, fd),
+		def("sync_file_range", Desc, fd, offset("offset"), offset("nbytes"), flags("flags", setSyncRange)),
+		def("ftruncate", Desc, fd, offset("length").halves()),
+		def("fallocate", Desc, fd, flags("mode", setFalloc), offset("offset"), offset("len")),
+		def("fadvise64", Desc, fd, offset("offset"), size("len"), enum("advice", setAdvise)),
+		def("readahead", Desc, fd, offset("offset"), size("count")),
+		def("getdents", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents}, unum("count")),
+		def("getdents64", Desc, fd, Arg{Name: "dirp", kind: KindBuffer, dir: out, n: count{fromRet, 2}, st: layoutDirents64}, unum("count")),
+		def("memfd_create", Desc, str("name").upTo(250), number("flags", showMemfd)).retFD(),
+		def("memfd_secret", Desc, flags("flags", setMemfdSecret)).retFD(),
+		def("eventfd", Desc, unum("initval")).retFD(),
+		def("eventfd2", Desc, unum("initval"), flags("flags", setEventfd)).retFD(),
+		def("userfaultfd", Desc, flags("flags", setUffd)).retFD(),
+		def("cachestat", Desc, fd, given("cstat_range", newRecord(x64("off"), u64("len"))), filled("cstat", cachestat()), unhex("flags")),
+		def("vhangup", Other),
+		def("lookup_dcookie", Other, size("cookie"), strOut("buf", 2), size("len")),
+	}
+})
 
 // O_CLOEXEC, O_NONBLOCK, O_DIRECT without the access mode.
 // setFileFlags are open flags without an access mode.
-var setFileFlags = &Set{"O_???", setOpenFlags.Names}
+var setFileFlags = lazily(func() *Set { return &Set{"O_???", setOpenFlags.Names} })
 
 var setOpenFlagBits = &Set{"O_???", []Name{
 	{0x800, "O_NONBLOCK"}, {0x80, "O_EXCL"}, {0x4000, "O_DIRECT"}, {0x80000, "O_CLOEXEC"},
@@ -75,8 +77,8 @@ var (
 	fcntlSeals  = fcntlWith(flags("arg", setSeals))
 	fcntlOwner  = fcntlWith(structIn("owner", layoutOwner))
 	fcntlOwnerG = fcntlWith(structOut("owner", layoutOwner))
-	fcntlDeleg  = fcntlWith(given("arg", delegation))
-	fcntlDelegG = fcntlWith(filled("arg", delegation))
+	fcntlDeleg  = lazily(func() []Arg { return fcntlWith(given("arg", delegation())) })
+	fcntlDelegG = lazily(func() []Arg { return fcntlWith(filled("arg", delegation())) })
 	fcntlHint   = fcntlWith(structIn("hint", layoutHint))
 	fcntlHintG  = fcntlWith(structOut("hint", layoutHint))
 )
@@ -101,9 +103,11 @@ var layoutHint = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("]")
 }, false}
 
-var delegation = newRecord(x32("d_flags"), en("d_type", 2, setLockCmds), x16("__pad"))
+var delegation = lazily(func() *cstruct { return newRecord(x32("d_flags"), en("d_type", 2, setLockCmds), x16("__pad")) })
 
-var cachestat = newRecord(u64("nr_cache"), u64("nr_dirty"), u64("nr_writeback"), u64("nr_evicted"), u64("nr_recently_evicted"))
+var cachestat = lazily(func() *cstruct {
+	return newRecord(u64("nr_cache"), u64("nr_dirty"), u64("nr_writeback"), u64("nr_evicted"), u64("nr_recently_evicted"))
+})
 
 // showMemfd prints memfd_create's flags with the logarithm of the size of huge
 // pages above them.
@@ -165,9 +169,9 @@ func fcntlArgs(r *[6]uint64) []Arg {
 	case 1036, 1038:
 		return fcntlHint
 	case 1039: // F_GETDELEG
-		return fcntlDelegG
+		return fcntlDelegG()
 	case 1040:
-		return fcntlDeleg
+		return fcntlDeleg()
 	}
 	return fcntlHex
 }

@@ -1,26 +1,28 @@
 package sysabi
 
 // System V IPC and POSIX message queues.
-var callsIPC = []Call{
-	def("shmget", IPC, ipcKey, size("size"), number("shmflg", showShmGet)),
-	def("shmat", Memory|IPC, num("shmid"), ptr("shmaddr"), flags("shmflg", setShmFlags)).retHex(),
-	def("shmdt", Memory|IPC, ptr("shmaddr")),
-	def("shmctl", IPC, num("shmid"), ipcOp(setShmctl), ptr("buf")).varies(shmctlArgs),
-	def("semget", IPC, ipcKey, num("nsems"), number("semflg", showIPCGet)),
-	def("semop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops")),
-	def("semtimedop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops"), structIn("timeout", layoutTimespec)),
-	def("semctl", IPC, num("semid"), num("semnum"), ipcOp(setSemctl), ptr("arg")).varies(semctlArgs),
-	def("msgget", IPC, ipcKey, number("msgflg", showIPCGet)),
-	def("msgsnd", IPC, num("msqid"), msgbuf(in), size("msgsz"), flags("msgflg", setIPCFlags)),
-	def("msgrcv", IPC, num("msqid"), msgbuf(out), size("msgsz"), long("msgtyp"), flags("msgflg", setIPCFlags)),
-	def("msgctl", IPC, num("msqid"), ipcOp(setMsgctl), ptr("buf")).varies(msgctlArgs),
-	def("mq_open", Desc, path("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)).retFD().varies(mqOpenArgs),
-	def("mq_unlink", Other, path("name")),
-	def("mq_timedsend", Desc, fdArg("mqdes"), bufIn("msg_ptr", 2), size("msg_len"), unum("msg_prio"), structIn("abs_timeout", layoutTimespec)),
-	def("mq_timedreceive", Desc, fdArg("mqdes"), bufOut("msg_ptr", 2), size("msg_len"), structOut("msg_prio", layoutUint), structIn("abs_timeout", layoutTimespec)),
-	def("mq_notify", Desc, fdArg("mqdes"), structIn("sevp", layoutSigevent)),
-	def("mq_getsetattr", Desc, fdArg("mqdes"), structIn("newattr", layoutMqAttr), structOut("oldattr", layoutMqAttr)),
-}
+var callsIPC = lazily(func() []Call {
+	return []Call{
+		def("shmget", IPC, ipcKey, size("size"), number("shmflg", showShmGet)),
+		def("shmat", Memory|IPC, num("shmid"), ptr("shmaddr"), flags("shmflg", setShmFlags)).retHex(),
+		def("shmdt", Memory|IPC, ptr("shmaddr")),
+		def("shmctl", IPC, num("shmid"), ipcOp(setShmctl), ptr("buf")).varies(shmctlArgs),
+		def("semget", IPC, ipcKey, num("nsems"), number("semflg", showIPCGet)),
+		def("semop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops")),
+		def("semtimedop", IPC, num("semid"), arrayIn("sops", layoutSembuf, 2), unum("nsops"), structIn("timeout", layoutTimespec)),
+		def("semctl", IPC, num("semid"), num("semnum"), ipcOp(setSemctl), ptr("arg")).varies(semctlArgs),
+		def("msgget", IPC, ipcKey, number("msgflg", showIPCGet)),
+		def("msgsnd", IPC, num("msqid"), msgbuf(in), size("msgsz"), flags("msgflg", setIPCFlags)),
+		def("msgrcv", IPC, num("msqid"), msgbuf(out), size("msgsz"), long("msgtyp"), flags("msgflg", setIPCFlags)),
+		def("msgctl", IPC, num("msqid"), ipcOp(setMsgctl), ptr("buf")).varies(msgctlArgs),
+		def("mq_open", Desc, path("name"), flags("oflag", setOpenFlags), mode("mode"), structIn("attr", layoutMqAttr)).retFD().varies(mqOpenArgs),
+		def("mq_unlink", Other, path("name")),
+		def("mq_timedsend", Desc, fdArg("mqdes"), bufIn("msg_ptr", 2), size("msg_len"), unum("msg_prio"), structIn("abs_timeout", layoutTimespec)),
+		def("mq_timedreceive", Desc, fdArg("mqdes"), bufOut("msg_ptr", 2), size("msg_len"), structOut("msg_prio", layoutUint), structIn("abs_timeout", layoutTimespec)),
+		def("mq_notify", Desc, fdArg("mqdes"), structIn("sevp", layoutSigevent)),
+		def("mq_getsetattr", Desc, fdArg("mqdes"), structIn("newattr", layoutMqAttr), structOut("oldattr", layoutMqAttr)),
+	}
+})
 
 // ipcKey is a key_t, whose 0 has a name.
 var ipcKey = enum("key", &Set{Names: []Name{{0, "IPC_PRIVATE"}}})

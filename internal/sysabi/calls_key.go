@@ -1,63 +1,69 @@
 package sysabi
 
 // Keys (keyctl(2)).
-var callsKey = []Call{
-	def("add_key", Other, str("type"), str("description"), bytesIn("payload", 3), size("plen"), keySerial("keyring")),
-	def("request_key", Other, str("type"), str("description"), str("callout_info"), keySerial("dest_keyring")),
-	def("keyctl", Other, keyOp, hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(keyctlArgs),
-}
+var callsKey = lazily(func() []Call {
+	return []Call{
+		def("add_key", Other, str("type"), str("description"), bytesIn("payload", 3), size("plen"), keySerial("keyring")),
+		def("request_key", Other, str("type"), str("description"), str("callout_info"), keySerial("dest_keyring")),
+		def("keyctl", Other, keyOp, hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(keyctlArgs),
+	}
+})
 
 var keyOp = enum("operation", setKeyctl)
 
 func keyctl(a ...Arg) []Arg { return append([]Arg{keyOp}, a...) }
 
-var keyctlOther = keyctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5"))
+var keyctlOther = lazily(func() []Arg { return keyctl(hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")) })
 
 // keyctls are the operations by their numbers.
-var keyctls = [...][]Arg{
-	0:  keyctl(keySerial("key"), num("create")),                                                                          // KEYCTL_GET_KEYRING_ID
-	1:  keyctl(str("name")),                                                                                              // KEYCTL_JOIN_SESSION_KEYRING
-	2:  keyctl(keySerial("key"), bytesIn("payload", 3), size("plen")),                                                    // KEYCTL_UPDATE
-	3:  keyctlKey,                                                                                                        // KEYCTL_REVOKE
-	4:  keyctl(keySerial("key"), idArg("uid"), idArg("gid")),                                                             // KEYCTL_CHOWN
-	5:  keyctl(keySerial("key"), flags("perms", setKeyPerms)),                                                            // KEYCTL_SETPERM
-	6:  keyctlText,                                                                                                       // KEYCTL_DESCRIBE
-	7:  keyctlKey,                                                                                                        // KEYCTL_CLEAR
-	8:  keyctl(keySerial("key"), keySerial("keyring")),                                                                   // KEYCTL_LINK
-	9:  keyctl(keySerial("key"), keySerial("keyring")),                                                                   // KEYCTL_UNLINK
-	10: keyctl(keySerial("keyring"), str("type"), str("description"), keySerial("dest_keyring")),                         // KEYCTL_SEARCH
-	11: keyctl(keySerial("key"), keyBytes(false), size("buflen")),                                                        // KEYCTL_READ
-	12: keyctl(keySerial("key"), bytesIn("payload", 3), size("plen"), keySerial("keyring")),                              // KEYCTL_INSTANTIATE
-	13: keyctl(keySerial("key"), unum("timeout"), keySerial("keyring")),                                                  // KEYCTL_NEGATE
-	14: keyctl(number("reqkey_defl", func(p *printer, v uint64) { p.decimal(setKeyReqkeys, v, setKeyReqkeys.Unknown) })), // KEYCTL_SET_REQKEY_KEYRING
-	15: keyctl(keySerial("key"), unum("timeout")),                                                                        // KEYCTL_SET_TIMEOUT
-	16: keyctlKey,                                                                                                        // KEYCTL_ASSUME_AUTHORITY
-	17: keyctlText,                                                                                                       // KEYCTL_GET_SECURITY
-	18: keyctl(),                                                                                                         // KEYCTL_SESSION_TO_PARENT
-	19: keyctl(keySerial("key"), unum("timeout"), number("error", showErrno), keySerial("keyring")),                      // KEYCTL_REJECT
-	20: keyctl(keySerial("key"), localIOV("payload", in, 3), size("plen"), keySerial("keyring")),                         // KEYCTL_INSTANTIATE_IOV
-	21: keyctlKey,                                                                                                        // KEYCTL_INVALIDATE
-	22: keyctl(idArg("uid"), keySerial("keyring")),                                                                       // KEYCTL_GET_PERSISTENT
-	23: keyctl(given("dh_params", dhParams), keyBytes(false).at(2), size("buflen").at(3), kdfArg.at(4)),                  // KEYCTL_DH_COMPUTE
-	24: keyctl(keySerial("key"), hex("reserved"), str("params"), filled("info", pkeyQuery)),                              // KEYCTL_PKEY_QUERY
-	25: keyctlCrypt, 26: keyctlCrypt, 27: keyctlCrypt,                                                                    // KEYCTL_PKEY_ENCRYPT, DECRYPT, SIGN
-	28: keyctl(pkeyParams("in2_len"), str("info"), pkeyBytes("in", in, 4), pkeyBytes("in2", in, 8)),              // KEYCTL_PKEY_VERIFY
-	29: keyctl(keySerial("keyring"), str("type"), str("restriction")),                                            // KEYCTL_RESTRICT_KEYRING
-	30: keyctl(keySerial("key"), keySerial("from_keyring"), keySerial("to_keyring"), flags("flags", setKeyMove)), // KEYCTL_MOVE
-	31: keyctl(keyCaps, size("buflen")),                                                                          // KEYCTL_CAPABILITIES
-}
+var keyctls = lazily(func() [][]Arg {
+	return [][]Arg{
+		0:  keyctl(keySerial("key"), num("create")),                                                                          // KEYCTL_GET_KEYRING_ID
+		1:  keyctl(str("name")),                                                                                              // KEYCTL_JOIN_SESSION_KEYRING
+		2:  keyctl(keySerial("key"), bytesIn("payload", 3), size("plen")),                                                    // KEYCTL_UPDATE
+		3:  keyctlKey(),                                                                                                      // KEYCTL_REVOKE
+		4:  keyctl(keySerial("key"), idArg("uid"), idArg("gid")),                                                             // KEYCTL_CHOWN
+		5:  keyctl(keySerial("key"), flags("perms", setKeyPerms)),                                                            // KEYCTL_SETPERM
+		6:  keyctlText(),                                                                                                     // KEYCTL_DESCRIBE
+		7:  keyctlKey(),                                                                                                      // KEYCTL_CLEAR
+		8:  keyctl(keySerial("key"), keySerial("keyring")),                                                                   // KEYCTL_LINK
+		9:  keyctl(keySerial("key"), keySerial("keyring")),                                                                   // KEYCTL_UNLINK
+		10: keyctl(keySerial("keyring"), str("type"), str("description"), keySerial("dest_keyring")),                         // KEYCTL_SEARCH
+		11: keyctl(keySerial("key"), keyBytes(false), size("buflen")),                                                        // KEYCTL_READ
+		12: keyctl(keySerial("key"), bytesIn("payload", 3), size("plen"), keySerial("keyring")),                              // KEYCTL_INSTANTIATE
+		13: keyctl(keySerial("key"), unum("timeout"), keySerial("keyring")),                                                  // KEYCTL_NEGATE
+		14: keyctl(number("reqkey_defl", func(p *printer, v uint64) { p.decimal(setKeyReqkeys, v, setKeyReqkeys.Unknown) })), // KEYCTL_SET_REQKEY_KEYRING
+		15: keyctl(keySerial("key"), unum("timeout")),                                                                        // KEYCTL_SET_TIMEOUT
+		16: keyctlKey(),                                                                                                      // KEYCTL_ASSUME_AUTHORITY
+		17: keyctlText(),                                                                                                     // KEYCTL_GET_SECURITY
+		18: keyctl(),                                                                                                         // KEYCTL_SESSION_TO_PARENT
+		19: keyctl(keySerial("key"), unum("timeout"), number("error", showErrno), keySerial("keyring")),                      // KEYCTL_REJECT
+		20: keyctl(keySerial("key"), localIOV("payload", in, 3), size("plen"), keySerial("keyring")),                         // KEYCTL_INSTANTIATE_IOV
+		21: keyctlKey(),                                                                                                      // KEYCTL_INVALIDATE
+		22: keyctl(idArg("uid"), keySerial("keyring")),                                                                       // KEYCTL_GET_PERSISTENT
+		23: keyctl(given("dh_params", dhParams()), keyBytes(false).at(2), size("buflen").at(3), kdfArg().at(4)),              // KEYCTL_DH_COMPUTE
+		24: keyctl(keySerial("key"), hex("reserved"), str("params"), filled("info", pkeyQuery())),                            // KEYCTL_PKEY_QUERY
+		25: keyctlCrypt(), 26: keyctlCrypt(), 27: keyctlCrypt(),                                                              // KEYCTL_PKEY_ENCRYPT, DECRYPT, SIGN
+		28: keyctl(pkeyParams("in2_len"), str("info"), pkeyBytes("in", in, 4), pkeyBytes("in2", in, 8)),              // KEYCTL_PKEY_VERIFY
+		29: keyctl(keySerial("keyring"), str("type"), str("restriction")),                                            // KEYCTL_RESTRICT_KEYRING
+		30: keyctl(keySerial("key"), keySerial("from_keyring"), keySerial("to_keyring"), flags("flags", setKeyMove)), // KEYCTL_MOVE
+		31: keyctl(keyCaps(), size("buflen")),                                                                        // KEYCTL_CAPABILITIES
+	}
+})
 
 var (
-	keyctlKey   = keyctl(keySerial("key"))
-	keyctlText  = keyctl(keySerial("key"), keyBytes(true), size("buflen"))
-	keyctlCrypt = keyctl(pkeyParams("out_len"), str("info"), pkeyBytes("in", in, 4), pkeyBytes("out", out, 8))
+	keyctlKey   = lazily(func() []Arg { return keyctl(keySerial("key")) })
+	keyctlText  = lazily(func() []Arg { return keyctl(keySerial("key"), keyBytes(true), size("buflen")) })
+	keyctlCrypt = lazily(func() []Arg {
+		return keyctl(pkeyParams("out_len"), str("info"), pkeyBytes("in", in, 4), pkeyBytes("out", out, 8))
+	})
 )
 
 func keyctlArgs(r *[6]uint64) []Arg {
-	if op := uint32(r[0]); op < uint32(len(keyctls)) {
-		return keyctls[op]
+	if op := uint32(r[0]); op < uint32(len(keyctls())) {
+		return keyctls()[op]
 	}
-	return keyctlOther
+	return keyctlOther()
 }
 
 // keySerial is the number of a key or one of the special keyrings.
@@ -117,24 +123,28 @@ func (p *printer) bytesTrimmed(addr, n uint64) {
 
 var (
 	keyField = func(name string) field { return part(name, 4, func(p *printer, b, _ []byte) { showKey(p, le(b)) }) }
-	dhParams = newRecord(keyField("private"), keyField("prime"), keyField("base"))
+	dhParams = lazily(func() *cstruct { return newRecord(keyField("private"), keyField("prime"), keyField("base")) })
 
 	// The kernel doesn't touch otherinfo when it has no length.
-	kdfParams = newRecord(
-		part("hashname", 0, func(p *printer, b, _ []byte) { p.strAt(le(b)) }),
-		part("otherinfo", 0, func(p *printer, b, all []byte) {
-			if n := le32(all, 2*p.word()); n != 0 {
-				p.bytesAt(le(b), n)
-			} else {
-				p.ptr(le(b))
-			}
-		}),
-		u32("otherinfolen"), x32("__spare").spare(8),
-	)
-	kdfArg = given("kdf_params", kdfParams)
+	kdfParams = lazily(func() *cstruct {
+		return newRecord(
+			part("hashname", 0, func(p *printer, b, _ []byte) { p.strAt(le(b)) }),
+			part("otherinfo", 0, func(p *printer, b, all []byte) {
+				if n := le32(all, 2*p.word()); n != 0 {
+					p.bytesAt(le(b), n)
+				} else {
+					p.ptr(le(b))
+				}
+			}),
+			u32("otherinfolen"), x32("__spare").spare(8),
+		)
+	})
+	kdfArg = lazily(func() Arg { return given("kdf_params", kdfParams()) })
 
-	pkeyQuery = newRecord(f32("supported_ops", setKeyPkeyOps), u32("key_size"), u16("max_data_size"), u16("max_sig_size"),
-		u16("max_enc_size"), u16("max_dec_size"), x32("__spare").spare(10))
+	pkeyQuery = lazily(func() *cstruct {
+		return newRecord(f32("supported_ops", setKeyPkeyOps), u32("key_size"), u16("max_data_size"), u16("max_sig_size"),
+			u16("max_enc_size"), u16("max_dec_size"), x32("__spare").spare(10))
+	})
 )
 
 // pkeyParams is a struct keyctl_pkey_params, whose third field has two names.
@@ -154,19 +164,21 @@ func pkeyBytes(name string, d dir, at uint64) Arg {
 }
 
 // keyCaps is an array of bytes with flags of their own.
-var keyCaps = shown("buffer", out, 1, func(p *printer, v *Value) {
-	i := 0
-	p.array(v.Uint, min(p.size(v, 2), uint64(p.s.Ret)), 1, func(b []byte) {
-		switch i++; i {
-		case 1:
-			p.flags(setKeyCaps0, uint64(b[0]))
-		case 2:
-			p.flags(setKeyCaps1, uint64(b[0]))
-		default:
-			p.hex(uint64(b[0]))
-		}
-	})
-}).sized(2)
+var keyCaps = lazily(func() Arg {
+	return shown("buffer", out, 1, func(p *printer, v *Value) {
+		i := 0
+		p.array(v.Uint, min(p.size(v, 2), uint64(p.s.Ret)), 1, func(b []byte) {
+			switch i++; i {
+			case 1:
+				p.flags(setKeyCaps0, uint64(b[0]))
+			case 2:
+				p.flags(setKeyCaps1, uint64(b[0]))
+			default:
+				p.hex(uint64(b[0]))
+			}
+		})
+	}).sized(2)
+})
 
 // Constants of keyctl(2).
 var (

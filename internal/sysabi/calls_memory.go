@@ -1,48 +1,52 @@
 package sysabi
 
 // Calls about the address space.
-var callsMemory = []Call{
-	def("brk", Memory, ptr("addr")).retHex().never(),
-	def("mmap", Desc|Memory, ptr("addr"), size("length"), memProt, mmapFlags, num("fd"), hex("offset")).retHex(),
-	def("munmap", Memory, ptr("addr"), size("length")),
-	def("mprotect", Memory, ptr("addr"), size("len"), memProt),
-	def("pkey_mprotect", Memory, ptr("addr"), size("len"), memProt, num("pkey")),
-	def("pkey_alloc", Other, hex("flags"), flags("access_rights", setPkeyAccess).wide()),
-	def("pkey_free", Other, num("pkey")),
-	def("mremap", Memory, ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")).retHex().varies(mremapArgs),
-	def("remap_file_pages", Memory, ptr("addr"), size("size"), memProt, size("pgoff"), mmapFlags),
-	def("madvise", Memory, ptr("addr"), size("length"), enum("advice", setMadvise)),
-	def("mincore", Memory, ptr("addr"), size("length"), residency),
-	def("msync", Memory, ptr("addr"), size("length"), flags("flags", setMsync)),
-	def("mlock", Memory, ptr("addr"), size("len")),
-	def("mlock2", Memory, ptr("addr"), size("len"), flags("flags", setMlock)),
-	def("munlock", Memory, ptr("addr"), size("len")),
-	def("mlockall", Memory, flags("flags", setMlockall)),
-	def("munlockall", Memory),
-	def("mseal", Memory, ptr("addr"), size("len"), hex("flags")),
-	def("map_shadow_stack", Memory, ptr("addr"), size("size"), flags("flags", setShadowStack)).retHex(),
-	def("mbind", Memory, ptr("addr"), size("len"), number("mode", showPolicyMode), nodemask("nodemask", in, 4), size("maxnode"), flags("flags", setMbind)),
-	def("set_mempolicy", Memory, number("mode", func(p *printer, v uint64) { showPolicyMode(p, uint64(uint32(v))) }), nodemask("nodemask", in, 2), size("maxnode")),
-	def("get_mempolicy", Memory, structOut("mode", bracketed(setMpolModes)), nodemask("nodemask", out, 2), size("maxnode"), ptr("addr"), flags("flags", setGetMempolicy).wide()),
-	def("set_mempolicy_home_node", Memory, ptr("start"), size("len"), size("home_node"), hex("flags")),
-	def("migrate_pages", Memory, pidArg("pid", TGID), size("maxnode"), nodemask("old_nodes", in, 1), nodemask("new_nodes", in, 1)),
-	def("move_pages", Memory, pidArg("pid", TGID), size("count"), movedPages, movedTo, movedStatus, flags("flags", setMovePages)),
-}
+var callsMemory = lazily(func() []Call {
+	return []Call{
+		def("brk", Memory, ptr("addr")).retHex().never(),
+		def("mmap", Desc|Memory, ptr("addr"), size("length"), memProt(), mmapFlags(), num("fd"), hex("offset")).retHex(),
+		def("munmap", Memory, ptr("addr"), size("length")),
+		def("mprotect", Memory, ptr("addr"), size("len"), memProt()),
+		def("pkey_mprotect", Memory, ptr("addr"), size("len"), memProt(), num("pkey")),
+		def("pkey_alloc", Other, hex("flags"), flags("access_rights", setPkeyAccess).wide()),
+		def("pkey_free", Other, num("pkey")),
+		def("mremap", Memory, ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")).retHex().varies(mremapArgs),
+		def("remap_file_pages", Memory, ptr("addr"), size("size"), memProt(), size("pgoff"), mmapFlags()),
+		def("madvise", Memory, ptr("addr"), size("length"), enum("advice", setMadvise)),
+		def("mincore", Memory, ptr("addr"), size("length"), residency),
+		def("msync", Memory, ptr("addr"), size("length"), flags("flags", setMsync)),
+		def("mlock", Memory, ptr("addr"), size("len")),
+		def("mlock2", Memory, ptr("addr"), size("len"), flags("flags", setMlock)),
+		def("munlock", Memory, ptr("addr"), size("len")),
+		def("mlockall", Memory, flags("flags", setMlockall)),
+		def("munlockall", Memory),
+		def("mseal", Memory, ptr("addr"), size("len"), hex("flags")),
+		def("map_shadow_stack", Memory, ptr("addr"), size("size"), flags("flags", setShadowStack)).retHex(),
+		def("mbind", Memory, ptr("addr"), size("len"), number("mode", showPolicyMode), nodemask("nodemask", in, 4), size("maxnode"), flags("flags", setMbind)),
+		def("set_mempolicy", Memory, number("mode", func(p *printer, v uint64) { showPolicyMode(p, uint64(uint32(v))) }), nodemask("nodemask", in, 2), size("maxnode")),
+		def("get_mempolicy", Memory, structOut("mode", bracketed(setMpolModes)), nodemask("nodemask", out, 2), size("maxnode"), ptr("addr"), flags("flags", setGetMempolicy).wide()),
+		def("set_mempolicy_home_node", Memory, ptr("start"), size("len"), size("home_node"), hex("flags")),
+		def("migrate_pages", Memory, pidArg("pid", TGID), size("maxnode"), nodemask("old_nodes", in, 1), nodemask("new_nodes", in, 1)),
+		def("move_pages", Memory, pidArg("pid", TGID), size("count"), movedPages, movedTo, movedStatus, flags("flags", setMovePages)),
+	}
+})
 
-var memProt = flags("prot", setProt).wide()
+var memProt = lazily(func() Arg { return flags("prot", setProt).wide() })
 
 // mmap's flags: a type in the low four bits, flags above, and there the
 // logarithm of the size of huge pages.
-var mmapFlags = number("flags", func(p *printer, v uint64) {
-	p.styled(v, func() {
-		p.enum(setMmapType, v&0xf)
-		huge := v >> hugeShift & hugeMask
-		p.b = setMmap.appendMore(p.b, v&^0xf&^uint64(hugeMask<<hugeShift))
-		if huge != 0 {
-			p.str("|")
-			p.uint(huge)
-			p.str("<<MAP_HUGE_SHIFT")
-		}
+var mmapFlags = lazily(func() Arg {
+	return number("flags", func(p *printer, v uint64) {
+		p.styled(v, func() {
+			p.enum(setMmapType, v&0xf)
+			huge := v >> hugeShift & hugeMask
+			p.b = setMmap.appendMore(p.b, v&^0xf&^uint64(hugeMask<<hugeShift))
+			if huge != 0 {
+				p.str("|")
+				p.uint(huge)
+				p.str("<<MAP_HUGE_SHIFT")
+			}
+		})
 	})
 })
 
@@ -52,13 +56,15 @@ var setMmapType = &Set{Unknown: "MAP_???", Names: []Name{
 	{0, "MAP_FILE"}, {1, "MAP_SHARED"}, {2, "MAP_PRIVATE"}, {3, "MAP_SHARED_VALIDATE"}, {8, "MAP_DROPPABLE"},
 }}
 
-var argsMremap = []Arg{ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")}
+var argsMremap = lazily(func() []Arg {
+	return []Arg{ptr("old_address"), size("old_size"), size("new_size"), flags("flags", setMremap).wide(), ptr("new_address")}
+})
 
 func mremapArgs(r *[6]uint64) []Arg {
 	if r[3]&6 != 0 { // MREMAP_FIXED, MREMAP_DONTUNMAP
-		return argsMremap
+		return argsMremap()
 	}
-	return argsMremap[:4]
+	return argsMremap()[:4]
 }
 
 // residency is mincore's vector: a byte a page, of which one bit counts.

@@ -1,78 +1,80 @@
 package sysabi
 
 // Calls that begin, end, watch or change processes and threads.
-var callsProcess = []Call{
-	def("execve", File|Process, pathname, strings("argv"), strings("envp")),
-	def("execveat", File|Desc|Process, dirfd, pathname, strings("argv"), strings("envp"), flags("flags", setExecveat)),
-	def("fork", Process).returnsPID(TGID),
-	def("vfork", Process).returnsPID(TGID),
-	def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs).returnsPID(TID),
-	def("clone3", Process, cloneArgs3, size("size")).returnsPID(TID),
-	def("exit", Process, num("status")).retNone(),
-	def("exit_group", Process, num("status")).retNone(),
-	def("wait4", Process, tgidOrPgid("pid"), waitStatus, flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()).returnsPID(TGID),
-	def("waitid", Process, waitidPID...).varies(waitidArgs),
-	def("getpid", Other).never().returnsPID(TGID),
-	def("getppid", Other).never().returnsPID(TGID),
-	def("gettid", Other).never().returnsPID(TID),
-	def("getpgid", Other, pidArg("pid", TGID)).returnsPID(PGID),
-	def("setpgid", Other, pidArg("pid", TGID), pidArg("pgid", PGID)),
-	def("getpgrp", Other).never().returnsPID(PGID),
-	def("getsid", Other, pidArg("pid", TGID)).returnsPID(SID),
-	def("setsid", Other).returnsPID(SID),
-	def("set_tid_address", Other, ptr("tidptr")).returnsPID(TID),
-	def("set_robust_list", Other, ptr("head"), size("len")),
-	def("get_robust_list", Other, pidArg("pid", TID), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
-	def("rseq", Other, rseqArg, unum("rseq_len"), flags("flags", setRseq), unhex("sig")),
-	def("rseq_slice_yield", Other),
-	def("unshare", Other, flags("flags", setUnshare).wide()),
-	def("setns", Desc, fd, flags("nstype", setSetns)),
-	def("pidfd_open", Desc, pidArg("pid", TGID), flags("flags", setPidfdOpen)).retFD(),
-	def("pidfd_getfd", Desc, fdArg("pidfd"), targetFD, unhex("flags")).retFD(),
-	def("pidfd_send_signal", Desc|Process|Signal, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
-	def("process_mrelease", Desc, fdArg("pidfd"), unhex("flags")),
-	def("process_madvise", Desc, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
-	def("process_vm_readv", Other, pidArg("pid", TGID), localIOV("local_iov", out, 2), size("liovcnt"), remoteIOV("remote_iov", out, 4), size("riovcnt"), size("flags")),
-	def("process_vm_writev", Other, pidArg("pid", TGID), localIOV("local_iov", in, 2), size("liovcnt"), remoteIOV("remote_iov", in, 4), size("riovcnt"), size("flags")),
-	def("kcmp", Other, pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
-	def("ptrace", Other, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
-	def("seccomp", Other, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
-	def("prctl", Creds, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
-	def("arch_prctl", Other, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
-	def("personality", Other, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
-	def("getrlimit", Other, enum("resource", setResources), structOut("rlim", layoutRlimit)),
-	def("setrlimit", Other, enum("resource", setResources), structIn("rlim", layoutRlimit)),
-	def("prlimit64", Other, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
-	def("getrusage", Other, enum("who", setRUsage), structOut("usage", layoutRusage)),
-	def("times", Other, structOut("buf", layoutTms)),
-	def("getpriority", Other, enum("which", setPriorities), pidBy("who", whoKind)),
-	def("setpriority", Other, enum("which", setPriorities), pidBy("who", whoKind), num("prio")),
-	def("ioprio_get", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind)).remark(ioprioRemark),
-	def("ioprio_set", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind), number("ioprio", showIoprio)),
-	def("sched_yield", Other),
-	def("sched_setparam", Other, pidArg("pid", TGID), given("param", schedParam)),
-	def("sched_getparam", Other, pidArg("pid", TGID), filled("param", schedParam)),
-	def("sched_setscheduler", Other, pidArg("pid", TGID), schedPolicy, given("param", schedParam)),
-	def("sched_getscheduler", Other, pidArg("pid", TGID)).returns(func(*[6]uint64) retKind { return retFlags }).remark(schedRemark),
-	def("sched_get_priority_max", Other, enum("policy", setSched)),
-	def("sched_get_priority_min", Other, enum("policy", setSched)),
-	def("sched_rr_get_interval", Other, pidArg("pid", TGID), structOut("tp", layoutTimespec)),
-	def("sched_setaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
-	def("sched_getaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
-	def("sched_setattr", Other, pidArg("pid", TGID), schedSet, unhex("flags")),
-	def("sched_getattr", Other, pidArg("pid", TGID), schedGet, unum("size"), flags("flags", setSchedGetattr)),
-	def("membarrier", Other, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
-	def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
-	def("set_thread_area", Other, given("u_info", userDesc)).remark(threadAreaRemark),
-	def("get_thread_area", Other, getThreadArea),
-	def("modify_ldt", Other, num("func"), ldtEntry, size("bytecount")),
-	def("ioperm", Other, hex("from"), hex("num"), num("turn_on")),
-	def("iopl", Other, num("level")),
-}
+var callsProcess = lazily(func() []Call {
+	return []Call{
+		def("execve", File|Process, pathname, strings("argv"), strings("envp")),
+		def("execveat", File|Desc|Process, dirfd, pathname, strings("argv"), strings("envp"), flags("flags", setExecveat)),
+		def("fork", Process).returnsPID(TGID),
+		def("vfork", Process).returnsPID(TGID),
+		def("clone", Process, argsClone[0], argsClone[1], argsClone[2], argsClone[4], argsClone[3]).varies(cloneArgs).returnsPID(TID),
+		def("clone3", Process, cloneArgs3(), size("size")).returnsPID(TID),
+		def("exit", Process, num("status")).retNone(),
+		def("exit_group", Process, num("status")).retNone(),
+		def("wait4", Process, tgidOrPgid("pid"), waitStatus(), flags("options", setWaitOptions), structOut("rusage", layoutRusage).ifAny()).returnsPID(TGID),
+		def("waitid", Process, waitidPID...).varies(waitidArgs),
+		def("getpid", Other).never().returnsPID(TGID),
+		def("getppid", Other).never().returnsPID(TGID),
+		def("gettid", Other).never().returnsPID(TID),
+		def("getpgid", Other, pidArg("pid", TGID)).returnsPID(PGID),
+		def("setpgid", Other, pidArg("pid", TGID), pidArg("pgid", PGID)),
+		def("getpgrp", Other).never().returnsPID(PGID),
+		def("getsid", Other, pidArg("pid", TGID)).returnsPID(SID),
+		def("setsid", Other).returnsPID(SID),
+		def("set_tid_address", Other, ptr("tidptr")).returnsPID(TID),
+		def("set_robust_list", Other, ptr("head"), size("len")),
+		def("get_robust_list", Other, pidArg("pid", TID), structOut("head_ptr", layoutPtr), structOut("len_ptr", layoutLong)),
+		def("rseq", Other, rseqArg, unum("rseq_len"), flags("flags", setRseq), unhex("sig")),
+		def("rseq_slice_yield", Other),
+		def("unshare", Other, flags("flags", setUnshare).wide()),
+		def("setns", Desc, fd, flags("nstype", setSetns)),
+		def("pidfd_open", Desc, pidArg("pid", TGID), flags("flags", setPidfdOpen)).retFD(),
+		def("pidfd_getfd", Desc, fdArg("pidfd"), targetFD, unhex("flags")).retFD(),
+		def("pidfd_send_signal", Desc|Process|Signal, fdArg("pidfd"), sig("sig"), structIn("info", layoutSiginfo), flags("flags", setPidfdSignal)),
+		def("process_mrelease", Desc, fdArg("pidfd"), unhex("flags")),
+		def("process_madvise", Desc, fdArg("pidfd"), iovIn("iovec", 2).addresses(), size("vlen"), enum("advice", setMadvise), flags("flags", setNoFlags)),
+		def("process_vm_readv", Other, pidArg("pid", TGID), localIOV("local_iov", out, 2), size("liovcnt"), remoteIOV("remote_iov", out, 4), size("riovcnt"), size("flags")),
+		def("process_vm_writev", Other, pidArg("pid", TGID), localIOV("local_iov", in, 2), size("liovcnt"), remoteIOV("remote_iov", in, 4), size("riovcnt"), size("flags")),
+		def("kcmp", Other, pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")).varies(kcmpArgs),
+		def("ptrace", Other, enum("op", setPtrace).wide(), pidArg("pid", TGID), hex("addr"), hex("data")).varies(ptraceArgs),
+		def("seccomp", Other, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
+		def("prctl", Creds, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
+		def("arch_prctl", Other, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
+		def("personality", Other, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
+		def("getrlimit", Other, enum("resource", setResources), structOut("rlim", layoutRlimit)),
+		def("setrlimit", Other, enum("resource", setResources), structIn("rlim", layoutRlimit)),
+		def("prlimit64", Other, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
+		def("getrusage", Other, enum("who", setRUsage), structOut("usage", layoutRusage)),
+		def("times", Other, structOut("buf", layoutTms)),
+		def("getpriority", Other, enum("which", setPriorities), pidBy("who", whoKind)),
+		def("setpriority", Other, enum("which", setPriorities), pidBy("who", whoKind), num("prio")),
+		def("ioprio_get", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind)).remark(ioprioRemark),
+		def("ioprio_set", Other, enum("which", setIoprioWho), pidBy("who", ioprioKind), number("ioprio", showIoprio)),
+		def("sched_yield", Other),
+		def("sched_setparam", Other, pidArg("pid", TGID), given("param", schedParam())),
+		def("sched_getparam", Other, pidArg("pid", TGID), filled("param", schedParam())),
+		def("sched_setscheduler", Other, pidArg("pid", TGID), schedPolicy(), given("param", schedParam())),
+		def("sched_getscheduler", Other, pidArg("pid", TGID)).returns(func(*[6]uint64) retKind { return retFlags }).remark(schedRemark),
+		def("sched_get_priority_max", Other, enum("policy", setSched)),
+		def("sched_get_priority_min", Other, enum("policy", setSched)),
+		def("sched_rr_get_interval", Other, pidArg("pid", TGID), structOut("tp", layoutTimespec)),
+		def("sched_setaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: in, n: count{fromSizeArg, 1}, st: layoutCPUs}),
+		def("sched_getaffinity", Other, pidArg("pid", TGID), size("cpusetsize"), Arg{Name: "mask", kind: KindStruct, dir: out, n: count{fromRet, 0}, st: layoutCPUs}),
+		def("sched_setattr", Other, pidArg("pid", TGID), schedSet(), unhex("flags")),
+		def("sched_getattr", Other, pidArg("pid", TGID), schedGet(), unum("size"), flags("flags", setSchedGetattr)),
+		def("membarrier", Other, enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")).varies(membarrierArgs).returns(membarrierResult).remark(membarrierRemark),
+		def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
+		def("set_thread_area", Other, given("u_info", userDesc())).remark(threadAreaRemark),
+		def("get_thread_area", Other, getThreadArea()),
+		def("modify_ldt", Other, num("func"), ldtEntry(), size("bytecount")),
+		def("ioperm", Other, hex("from"), hex("num"), num("turn_on")),
+		def("iopl", Other, num("level")),
+	}
+})
 
 var (
-	waitStatus  = structOut("wstatus", layoutWait).ifAny()
-	schedPolicy = number("policy", showPolicy)
+	waitStatus  = lazily(func() Arg { return structOut("wstatus", layoutWait).ifAny() })
+	schedPolicy = lazily(func() Arg { return number("policy", showPolicy) })
 )
 
 // clone's arguments as they are printed: the stack first, then the flags that
@@ -81,8 +83,8 @@ var (
 var (
 	argsClone     = cloneList(4, 3)
 	argsCloneBack = cloneList(3, 4)
-	cloneLists    = cloneSubsets(argsClone)
-	cloneBacks    = cloneSubsets(argsCloneBack)
+	cloneLists    = lazily(func() [8][]Arg { return cloneSubsets(argsClone) })
+	cloneBacks    = lazily(func() [8][]Arg { return cloneSubsets(argsCloneBack) })
 )
 
 // waitid's idtypes P_PID, P_PGID and P_PIDFD.
@@ -171,8 +173,8 @@ func cloneWants(flags uint64) (i int) {
 	return i
 }
 
-func cloneArgs(r *[6]uint64) []Arg     { return cloneLists[cloneWants(r[0])] }
-func cloneArgsBack(r *[6]uint64) []Arg { return cloneBacks[cloneWants(r[0])] }
+func cloneArgs(r *[6]uint64) []Arg     { return cloneLists()[cloneWants(r[0])] }
+func cloneArgsBack(r *[6]uint64) []Arg { return cloneBacks()[cloneWants(r[0])] }
 
 // cloneFlags prints the flags with the signal in their lowest byte.
 func (p *printer) cloneFlags(v uint64) {
@@ -188,7 +190,9 @@ func (p *printer) cloneFlags(v uint64) {
 }
 
 // setClone3All has clone's flags and those that only clone3 takes.
-var setClone3All = &Set{"CLONE_???", append(setCloneFlags.Names[:len(setCloneFlags.Names):len(setCloneFlags.Names)], setClone3Flags.Names...)}
+var setClone3All = lazily(func() *Set {
+	return &Set{"CLONE_???", append(setCloneFlags.Names[:len(setCloneFlags.Names):len(setCloneFlags.Names)], setClone3Flags.Names...)}
+})
 
 var layoutRusage = &layout{144, 72, func(p *printer, b []byte) {
 	half := 2 * p.word()
@@ -229,7 +233,9 @@ func (p *printer) cpus(b []byte) {
 var (
 	argsKcmp     = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), hex("idx1"), hex("idx2")}
 	argsKcmpFile = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), fdArg("idx2")}
-	argsKcmpSlot = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), given("idx2", epollSlot)}
+	argsKcmpSlot = lazily(func() []Arg {
+		return []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp), fdArg("idx1"), given("idx2", epollSlot())}
+	})
 	argsKcmpNone = []Arg{pidArg("pid1", TGID), pidArg("pid2", TGID), enum("type", setKcmp)}
 )
 
@@ -242,17 +248,21 @@ func kcmpArgs(r *[6]uint64) []Arg {
 	case t < 7:
 		return argsKcmpNone
 	case t == 7:
-		return argsKcmpSlot
+		return argsKcmpSlot()
 	}
 	return argsKcmp
 }
 
 var (
 	seccompStrict = []Arg{enum("op", setSeccompOps), unhex("flags"), ptr("args")}
-	seccompFilter = []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), seccompProgram("args")}
+	seccompFilter = lazily(func() []Arg {
+		return []Arg{enum("op", setSeccompOps), flags("flags", setSeccompFlags), seccompProgram("args")}
+	})
 	seccompAction = []Arg{enum("op", setSeccompOps), unhex("flags"), structIn("args", layoutAction)}
-	seccompNotif  = []Arg{enum("op", setSeccompOps), unhex("flags"), structOut("args", newRecord(u16("seccomp_notif"), u16("seccomp_notif_resp"), u16("seccomp_data")).layout())}
-	layoutAction  = &layout{4, 4, func(p *printer, b []byte) {
+	seccompNotif  = lazily(func() []Arg {
+		return []Arg{enum("op", setSeccompOps), unhex("flags"), structOut("args", newRecord(u16("seccomp_notif"), u16("seccomp_notif_resp"), u16("seccomp_data")).layout())}
+	})
+	layoutAction = &layout{4, 4, func(p *printer, b []byte) {
 		p.str("[")
 		p.enum(setSeccompRet, le32(b, 0))
 		p.str("]")
@@ -262,11 +272,11 @@ var (
 func seccompArgs(r *[6]uint64) []Arg {
 	switch uint32(r[0]) {
 	case 1:
-		return seccompFilter
+		return seccompFilter()
 	case 2:
 		return seccompAction
 	case 3:
-		return seccompNotif
+		return seccompNotif()
 	}
 	return seccompStrict
 }

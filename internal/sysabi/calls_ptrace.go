@@ -9,33 +9,33 @@ import (
 // ptrace(2): what addr and data are depends on the request. The layouts of
 // registers are those of x86-64; other architectures' are addresses.
 
-var ptraceOp = enum("op", setPtrace).wide()
+var ptraceOp = lazily(func() Arg { return enum("op", setPtrace).wide() })
 
-func ptraceWith(addr, data Arg) []Arg { return []Arg{ptraceOp, pidArg("pid", TGID), addr, data} }
+func ptraceWith(addr, data Arg) []Arg { return []Arg{ptraceOp(), pidArg("pid", TGID), addr, data} }
 
 var (
 	ptraceHead   = ptraceWith(ptr("addr"), ptr("data"))
-	ptraceOpt    = ptraceWith(ptr("addr"), flags("data", setPtraceOptions).wide())
-	ptraceSig    = ptraceWith(ptr("addr"), sig("data").wide())
+	ptraceOpt    = lazily(func() []Arg { return ptraceWith(ptr("addr"), flags("data", setPtraceOptions).wide()) })
+	ptraceSig    = lazily(func() []Arg { return ptraceWith(ptr("addr"), sig("data").wide()) })
 	ptraceInfo   = ptraceWith(ptr("addr"), structOut("data", layoutSiginfo))
 	ptraceInfoS  = ptraceWith(ptr("addr"), structIn("data", layoutSiginfo))
 	ptraceWord   = ptraceWith(ptr("addr"), structOut("data", layoutPtr))
-	ptraceUser   = ptraceWith(userOffset, structOut("data", layoutPtr))
-	ptraceUserS  = ptraceWith(userOffset, ptr("data"))
+	ptraceUser   = lazily(func() []Arg { return ptraceWith(userOffset(), structOut("data", layoutPtr)) })
+	ptraceUserS  = lazily(func() []Arg { return ptraceWith(userOffset(), ptr("data")) })
 	ptraceMsg    = ptraceWith(ptr("addr"), structOut("data", layoutUlong))
-	ptraceMask   = ptraceWith(size("addr"), ptraceSigset(out))
-	ptraceMaskS  = ptraceWith(size("addr"), ptraceSigset(in))
-	ptracePeek   = ptraceWith(given("addr", peekSiginfo), siginfos)
+	ptraceMask   = lazily(func() []Arg { return ptraceWith(size("addr"), ptraceSigset(out)) })
+	ptraceMaskS  = lazily(func() []Arg { return ptraceWith(size("addr"), ptraceSigset(in)) })
+	ptracePeek   = lazily(func() []Arg { return ptraceWith(given("addr", peekSiginfo()), siginfos) })
 	ptraceFilter = ptraceWith(size("addr"), shown("data", out, 8, func(p *printer, v *Value) { p.filter(v.Uint, uint64(p.s.Ret)&0xffff, seccompOperand) }))
-	ptraceMeta   = ptraceWith(size("addr"), seccompMetadata)
-	ptraceCall   = ptraceWith(size("addr"), syscallInfo(out))
-	ptraceCallS  = ptraceWith(size("addr"), syscallInfo(in))
-	ptraceRegs   = []Arg{ptraceOp, pidArg("pid", TGID), registers(out, prstatus).at(3)}
-	ptraceRegsS  = []Arg{ptraceOp, pidArg("pid", TGID), registers(in, prstatus).at(3)}
-	ptraceFP     = []Arg{ptraceOp, pidArg("pid", TGID), registers(out, fpregset).at(3)}
-	ptraceFPS    = []Arg{ptraceOp, pidArg("pid", TGID), registers(in, fpregset).at(3)}
-	ptraceRegset = ptraceWith(enum("addr", setNT), regsetGet)
-	ptraceSetset = ptraceWith(enum("addr", setNT), regsetSet)
+	ptraceMeta   = lazily(func() []Arg { return ptraceWith(size("addr"), seccompMetadata()) })
+	ptraceCall   = lazily(func() []Arg { return ptraceWith(size("addr"), syscallInfo(out)) })
+	ptraceCallS  = lazily(func() []Arg { return ptraceWith(size("addr"), syscallInfo(in)) })
+	ptraceRegs   = lazily(func() []Arg { return []Arg{ptraceOp(), pidArg("pid", TGID), registers(out, prstatus()).at(3)} })
+	ptraceRegsS  = lazily(func() []Arg { return []Arg{ptraceOp(), pidArg("pid", TGID), registers(in, prstatus()).at(3)} })
+	ptraceFP     = lazily(func() []Arg { return []Arg{ptraceOp(), pidArg("pid", TGID), registers(out, fpregset()).at(3)} })
+	ptraceFPS    = lazily(func() []Arg { return []Arg{ptraceOp(), pidArg("pid", TGID), registers(in, fpregset()).at(3)} })
+	ptraceRegset = lazily(func() []Arg { return ptraceWith(enum("addr", setNT), regsetGet()) })
+	ptraceSetset = lazily(func() []Arg { return ptraceWith(enum("addr", setNT), regsetSet()) })
 
 	layoutUlong = &layout{8, 4, func(p *printer, b []byte) { p.str("["); p.uint(p.long(b, 0)); p.str("]") }, false}
 )
@@ -50,23 +50,23 @@ func ptraceArgs(r *[6]uint64) []Arg {
 	case 1, 2: // PTRACE_PEEKTEXT, PEEKDATA
 		return ptraceWord
 	case 3: // PTRACE_PEEKUSER
-		return ptraceUser
+		return ptraceUser()
 	case 6: // PTRACE_POKEUSER
-		return ptraceUserS
+		return ptraceUserS()
 	case 7, 9, 17, 24, 31, 32, 33: // PTRACE_CONT, SINGLESTEP, DETACH, SYSCALL, SYSEMU, SYSEMU_SINGLESTEP, SINGLEBLOCK
-		return ptraceSig
+		return ptraceSig()
 	case 8, 16, 0x4207, 0x4208: // PTRACE_KILL, ATTACH, INTERRUPT, LISTEN
 		return ptraceHead[:2]
 	case 12: // PTRACE_GETREGS
-		return ptraceRegs
+		return ptraceRegs()
 	case 13: // PTRACE_SETREGS
-		return ptraceRegsS
+		return ptraceRegsS()
 	case 14: // PTRACE_GETFPREGS
-		return ptraceFP
+		return ptraceFP()
 	case 15: // PTRACE_SETFPREGS
-		return ptraceFPS
+		return ptraceFPS()
 	case 21, 0x4200, 0x4206: // PTRACE_OLDSETOPTIONS, SETOPTIONS, SEIZE
-		return ptraceOpt
+		return ptraceOpt()
 	case 0x4201: // PTRACE_GETEVENTMSG
 		return ptraceMsg
 	case 0x4202: // PTRACE_GETSIGINFO
@@ -74,23 +74,23 @@ func ptraceArgs(r *[6]uint64) []Arg {
 	case 0x4203: // PTRACE_SETSIGINFO
 		return ptraceInfoS
 	case 0x4204: // PTRACE_GETREGSET
-		return ptraceRegset
+		return ptraceRegset()
 	case 0x4205: // PTRACE_SETREGSET
-		return ptraceSetset
+		return ptraceSetset()
 	case 0x4209: // PTRACE_PEEKSIGINFO
-		return ptracePeek
+		return ptracePeek()
 	case 0x420a: // PTRACE_GETSIGMASK
-		return ptraceMask
+		return ptraceMask()
 	case 0x420b: // PTRACE_SETSIGMASK
-		return ptraceMaskS
+		return ptraceMaskS()
 	case 0x420c: // PTRACE_SECCOMP_GET_FILTER
 		return ptraceFilter
 	case 0x420d: // PTRACE_SECCOMP_GET_METADATA
-		return ptraceMeta
+		return ptraceMeta()
 	case 0x420e: // PTRACE_GET_SYSCALL_INFO
-		return ptraceCall
+		return ptraceCall()
 	case 0x4212: // PTRACE_SET_SYSCALL_INFO
-		return ptraceCallS
+		return ptraceCallS()
 	}
 	return ptraceHead
 }
@@ -108,7 +108,7 @@ func ptraceSigset(d dir) Arg {
 }
 
 var (
-	peekSiginfo = newRecord(u64("off"), f32("flags", setPeekSiginfo), u32("nr"))
+	peekSiginfo = lazily(func() *cstruct { return newRecord(u64("off"), f32("flags", setPeekSiginfo), u32("nr")) })
 	siginfos    = shown("data", out, 128, func(p *printer, v *Value) {
 		p.array(v.Uint, uint64(p.s.Ret), 128, func(b []byte) { layoutSiginfo.print(p, b) })
 	})
@@ -117,39 +117,43 @@ var (
 
 // seccompMetadata is filled as far as its size, in the third register, goes;
 // the result is what the kernel knows of it.
-var seccompMetadata = shown("data", in, 16, func(p *printer, v *Value) {
-	b := p.fetch(v.Uint, 8)
-	if p.size(v, 2) < 8 || b == nil {
-		p.ptr(v.Uint)
-		return
-	}
-	p.str("{filter_off=")
-	p.uint(le(b))
-}).twice(func(p *printer, v *Value) {
-	if p.size(v, 2) < 8 || p.fetchAt(v.Uint, 8, event.Enter) == nil {
-		return
-	}
-	if n := p.s.Ret; !p.failed && n > 8 {
-		p.str(", ")
-		if b := p.fetch(v.Uint+8, 8); n < 16 || b == nil {
-			p.str("???")
-		} else {
-			p.str("flags=")
-			p.flags(setSeccompFlags, le(b))
-			if n > 16 {
-				p.str(", ...")
+var seccompMetadata = lazily(func() Arg {
+	return shown("data", in, 16, func(p *printer, v *Value) {
+		b := p.fetch(v.Uint, 8)
+		if p.size(v, 2) < 8 || b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		p.str("{filter_off=")
+		p.uint(le(b))
+	}).twice(func(p *printer, v *Value) {
+		if p.size(v, 2) < 8 || p.fetchAt(v.Uint, 8, event.Enter) == nil {
+			return
+		}
+		if n := p.s.Ret; !p.failed && n > 8 {
+			p.str(", ")
+			if b := p.fetch(v.Uint+8, 8); n < 16 || b == nil {
+				p.str("???")
+			} else {
+				p.str("flags=")
+				p.flags(setSeccompFlags, le(b))
+				if n > 16 {
+					p.str(", ...")
+				}
 			}
 		}
-	}
-	p.str("}")
+		p.str("}")
+	})
 })
 
 // struct ptrace_syscall_info: a head, and a part that depends on op.
 const infoEntry, infoExit, infoSeccomp = 1, 2, 3
 
 var (
-	syscallInfoHead = newRecord(en("op", 1, setSyscallInfo), x8("reserved").nonzero(), x16("flags").nonzero(), e32("arch", setAuditArch),
-		a64("instruction_pointer"), a64("stack_pointer"))
+	syscallInfoHead = lazily(func() *cstruct {
+		return newRecord(en("op", 1, setSyscallInfo), x8("reserved").nonzero(), x16("flags").nonzero(), e32("arch", setAuditArch),
+			a64("instruction_pointer"), a64("stack_pointer"))
+	})
 	setSyscallInfo = &Set{"PTRACE_SYSCALL_INFO_???", []Name{
 		{0, "PTRACE_SYSCALL_INFO_NONE"}, {infoEntry, "PTRACE_SYSCALL_INFO_ENTRY"}, {infoExit, "PTRACE_SYSCALL_INFO_EXIT"},
 		{infoSeccomp, "PTRACE_SYSCALL_INFO_SECCOMP"},
@@ -184,7 +188,7 @@ func (p *printer) syscallInfo(b []byte) {
 	case head < 24:
 		head &^= 7
 	}
-	p.members(syscallInfoHead, b[:head])
+	p.members(syscallInfoHead(), b[:head])
 	if len(b) < 32 {
 		return
 	}
@@ -235,11 +239,15 @@ func (p *printer) syscallInfo(b []byte) {
 
 // The registers of x86-64 as NT_PRSTATUS and NT_FPREGSET have them.
 var (
-	prstatus = newRecord(x64("r15"), x64("r14"), x64("r13"), x64("r12"), x64("rbp"), x64("rbx"), x64("r11"), x64("r10"), x64("r9"), x64("r8"),
-		x64("rax"), x64("rcx"), x64("rdx"), x64("rsi"), x64("rdi"), x64("orig_rax"), x64("rip"), x64("cs"), x64("eflags"), x64("rsp"), x64("ss"),
-		x64("fs_base"), x64("gs_base"), x64("ds"), x64("es"), x64("fs"), x64("gs"))
-	fpregset = newRecord(x16("cwd"), x16("swd"), x16("ftw"), x16("fop"), x64("rip"), x64("rdp"), x32("mxcsr"), x32("mxcr_mask"),
-		words32("st_space", 32, 32), words32("xmm_space", 160, 64), words32("padding", 416, 24))
+	prstatus = lazily(func() *cstruct {
+		return newRecord(x64("r15"), x64("r14"), x64("r13"), x64("r12"), x64("rbp"), x64("rbx"), x64("r11"), x64("r10"), x64("r9"), x64("r8"),
+			x64("rax"), x64("rcx"), x64("rdx"), x64("rsi"), x64("rdi"), x64("orig_rax"), x64("rip"), x64("cs"), x64("eflags"), x64("rsp"), x64("ss"),
+			x64("fs_base"), x64("gs_base"), x64("ds"), x64("es"), x64("fs"), x64("gs"))
+	})
+	fpregset = lazily(func() *cstruct {
+		return newRecord(x16("cwd"), x16("swd"), x16("ftw"), x16("fop"), x64("rip"), x64("rdp"), x32("mxcsr"), x32("mxcr_mask"),
+			words32("st_space", 32, 32), words32("xmm_space", 160, 64), words32("padding", 416, 24))
+	})
 )
 
 // words32 is an array of which as much is printed as there is.
@@ -284,9 +292,9 @@ func (p *printer) regset(iov []byte, note uint64) {
 	base, n := p.long(iov, 0), p.long(iov, 1)
 	switch uint32(note) {
 	case 1:
-		p.registers(prstatus, base, n)
+		p.registers(prstatus(), base, n)
 	case 2:
-		p.registers(fpregset, base, n)
+		p.registers(fpregset(), base, n)
 	default:
 		p.ptr(base)
 	}
@@ -294,34 +302,38 @@ func (p *printer) regset(iov []byte, note uint64) {
 }
 
 var (
-	regsetGet = shown("data", out, 16, func(p *printer, v *Value) {
-		was, now := p.fetchAt(v.Uint, 2*p.word(), event.Enter), p.fetchAt(v.Uint, 2*p.word(), event.Leave)
-		if was == nil || now == nil {
-			p.ptr(v.Uint)
-			return
-		}
-		p.regset(now, v.s.Args[2])
-		p.changed(p.long(was, 1), p.long(now, 1))
-		p.str("}")
-	}).both()
-	regsetSet = shown("data", in, 16, func(p *printer, v *Value) {
-		iov := p.fetch(v.Uint, 2*p.word())
-		if iov == nil {
-			p.ptr(v.Uint)
-			return
-		}
-		p.regset(iov, v.s.Args[2])
-		p.uint(p.long(iov, 1))
-	}).twice(func(p *printer, v *Value) {
-		was := p.fetchAt(v.Uint, 2*p.word(), event.Enter)
-		if was == nil {
-			return
-		}
-		if now := p.fetchAt(v.Uint, 2*p.word(), event.Leave); now != nil && p.long(now, 1) != p.long(was, 1) {
-			p.str(" => ")
-			p.uint(p.long(now, 1))
-		}
-		p.str("}")
+	regsetGet = lazily(func() Arg {
+		return shown("data", out, 16, func(p *printer, v *Value) {
+			was, now := p.fetchAt(v.Uint, 2*p.word(), event.Enter), p.fetchAt(v.Uint, 2*p.word(), event.Leave)
+			if was == nil || now == nil {
+				p.ptr(v.Uint)
+				return
+			}
+			p.regset(now, v.s.Args[2])
+			p.changed(p.long(was, 1), p.long(now, 1))
+			p.str("}")
+		}).both()
+	})
+	regsetSet = lazily(func() Arg {
+		return shown("data", in, 16, func(p *printer, v *Value) {
+			iov := p.fetch(v.Uint, 2*p.word())
+			if iov == nil {
+				p.ptr(v.Uint)
+				return
+			}
+			p.regset(iov, v.s.Args[2])
+			p.uint(p.long(iov, 1))
+		}).twice(func(p *printer, v *Value) {
+			was := p.fetchAt(v.Uint, 2*p.word(), event.Enter)
+			if was == nil {
+				return
+			}
+			if now := p.fetchAt(v.Uint, 2*p.word(), event.Leave); now != nil && p.long(now, 1) != p.long(was, 1) {
+				p.str(" => ")
+				p.uint(p.long(now, 1))
+			}
+			p.str("}")
+		})
 	})
 )
 
@@ -374,21 +386,23 @@ var setNT = &Set{"NT_???", []Name{
 }}
 
 // userOffset is a place in struct user (sys/user.h): registers first.
-var userOffset = number("addr", func(p *printer, v uint64) {
-	name, base := "", uint64(0)
-	for i := range userNames {
-		if n := &userNames[i]; n.V <= v {
-			name, base = n.S, n.V
+var userOffset = lazily(func() Arg {
+	return number("addr", func(p *printer, v uint64) {
+		name, base := "", uint64(0)
+		for i := range userNames {
+			if n := &userNames[i]; n.V <= v {
+				name, base = n.S, n.V
+			}
 		}
-	}
-	switch {
-	case p.c.Arch != event.ArchX8664 || v >= userSize:
-		p.ptr(v)
-	case v == base:
-		p.constant(name, func() { p.ptr(v) })
-	default:
-		p.constant(name+"+"+string(strconv.AppendUint(nil, v-base, 10)), func() { p.ptr(v) })
-	}
+		switch {
+		case p.c.Arch != event.ArchX8664 || v >= userSize:
+			p.ptr(v)
+		case v == base:
+			p.constant(name, func() { p.ptr(v) })
+		default:
+			p.constant(name+"+"+string(strconv.AppendUint(nil, v-base, 10)), func() { p.ptr(v) })
+		}
+	})
 })
 
 const userSize = 912 // sizeof(struct user)

@@ -12,26 +12,28 @@ const (
 )
 
 // quotaOp is made by QCMD.
-var quotaOp = number("op", func(p *printer, v uint64) {
-	v = uint64(uint32(v))
-	names := func() {
-		p.str("QCMD(")
-		p.enum(setQuotaCmds, v>>8)
-		p.str(", ")
-		p.enum(setQuotaTypes, v&0xff)
-		p.str(")")
-	}
-	switch p.opt.Style {
-	case StyleRaw:
-		p.uint(v)
-	case StyleVerbose:
-		p.uint(v)
-		p.str(" /* ")
-		p.inner(names)
-		p.str(" */")
-	default:
-		names()
-	}
+var quotaOp = lazily(func() Arg {
+	return number("op", func(p *printer, v uint64) {
+		v = uint64(uint32(v))
+		names := func() {
+			p.str("QCMD(")
+			p.enum(setQuotaCmds, v>>8)
+			p.str(", ")
+			p.enum(setQuotaTypes, v&0xff)
+			p.str(")")
+		}
+		switch p.opt.Style {
+		case StyleRaw:
+			p.uint(v)
+		case StyleVerbose:
+			p.uint(v)
+			p.str(" /* ")
+			p.inner(names)
+			p.str(" */")
+		default:
+			names()
+		}
+	})
 })
 
 // brief is an argument of which only some fields are printed, unless structures
@@ -72,69 +74,81 @@ func quotaFlags(s *Set) Arg {
 }
 
 var (
-	quotaDqinfo = newRecord(u64("dqi_bgrace"), u64("dqi_igrace"), f32("dqi_flags", setDqinfo), f32("dqi_valid", setDqinfoValid))
-	quotaXFS    = newRecord(s8("d_version"), fl("d_flags", 1, setXFSDqblk), x16("d_fieldmask"), u32("d_id"), u64("d_blk_hardlimit"),
-		u64("d_blk_softlimit"), u64("d_ino_hardlimit"), u64("d_ino_softlimit"), u64("d_bcount"), u64("d_icount"), s32("d_itimer"), s32("d_btimer"),
-		u16("d_iwarns"), u16("d_bwarns"), pad(4), u64("d_rtb_hardlimit"), u64("d_rtb_softlimit"), u64("d_rtbcount"), s32("d_rtbtimer"),
-		u16("d_rtbwarns"), pad(10))
-	quotaStat = newRecord(s8("qs_version"), fl("qs_flags", 2, setXFSQuota), pad(1), fileStat("qs_uquota", 20), fileStat("qs_gquota", 20),
-		u32("qs_incoredqs"), s32("qs_btimelimit"), s32("qs_itimelimit"), s32("qs_rtbtimelimit"), u16("qs_bwarnlimit"), u16("qs_iwarnlimit"))
-	quotaStatv = newRecord(s8("qs_version"), fl("qs_flags", 2, setXFSQuota), u32("qs_incoredqs"), fileStat("qs_uquota", 24), fileStat("qs_gquota", 24),
-		fileStat("qs_pquota", 24), s32("qs_btimelimit"), s32("qs_itimelimit"), s32("qs_rtbtimelimit"), u16("qs_bwarnlimit"), u16("qs_iwarnlimit"), pad(64))
+	quotaDqinfo = lazily(func() *cstruct {
+		return newRecord(u64("dqi_bgrace"), u64("dqi_igrace"), f32("dqi_flags", setDqinfo), f32("dqi_valid", setDqinfoValid))
+	})
+	quotaXFS = lazily(func() *cstruct {
+		return newRecord(s8("d_version"), fl("d_flags", 1, setXFSDqblk), x16("d_fieldmask"), u32("d_id"), u64("d_blk_hardlimit"),
+			u64("d_blk_softlimit"), u64("d_ino_hardlimit"), u64("d_ino_softlimit"), u64("d_bcount"), u64("d_icount"), s32("d_itimer"), s32("d_btimer"),
+			u16("d_iwarns"), u16("d_bwarns"), pad(4), u64("d_rtb_hardlimit"), u64("d_rtb_softlimit"), u64("d_rtbcount"), s32("d_rtbtimer"),
+			u16("d_rtbwarns"), pad(10))
+	})
+	quotaStat = lazily(func() *cstruct {
+		return newRecord(s8("qs_version"), fl("qs_flags", 2, setXFSQuota), pad(1), fileStat("qs_uquota", 20), fileStat("qs_gquota", 20),
+			u32("qs_incoredqs"), s32("qs_btimelimit"), s32("qs_itimelimit"), s32("qs_rtbtimelimit"), u16("qs_bwarnlimit"), u16("qs_iwarnlimit"))
+	})
+	quotaStatv = lazily(func() *cstruct {
+		return newRecord(s8("qs_version"), fl("qs_flags", 2, setXFSQuota), u32("qs_incoredqs"), fileStat("qs_uquota", 24), fileStat("qs_gquota", 24),
+			fileStat("qs_pquota", 24), s32("qs_btimelimit"), s32("qs_itimelimit"), s32("qs_rtbtimelimit"), u16("qs_bwarnlimit"), u16("qs_iwarnlimit"), pad(64))
+	})
 
-	quotaID    = idArg("id").at(2)
-	quotaInfo  = given("addr", quotaDqinfo).at(3)
-	quotaInfoG = filled("addr", quotaDqinfo).at(3)
-	quotaFmt   = shown("addr", out, 4, func(p *printer, v *Value) {
-		p.indirect(v.Uint, 4, func(b []byte) { p.enum(setQuotaFormats, le(b)) })
-	}).at(3)
+	quotaID    = lazily(func() Arg { return idArg("id").at(2) })
+	quotaInfo  = lazily(func() Arg { return given("addr", quotaDqinfo()).at(3) })
+	quotaInfoG = lazily(func() Arg { return filled("addr", quotaDqinfo()).at(3) })
+	quotaFmt   = lazily(func() Arg {
+		return shown("addr", out, 4, func(p *printer, v *Value) {
+			p.indirect(v.Uint, 4, func(b []byte) { p.enum(setQuotaFormats, le(b)) })
+		}).at(3)
+	})
 )
 
-var quotaTails = map[uint32][]Arg{
-	qSync: {}, qQuotaOff: {}, qXQuotaSync: {},
-	qQuotaOn:       {enum("id", setQuotaFormats).at(2), path("addr").at(3)},
-	qGetFmt:        {quotaFmt},
-	qGetInfo:       {quotaInfoG},
-	qSetInfo:       {quotaInfo},
-	qGetQuota:      {quotaID, brief(out, dqblk(), 0, 1, 2, 3, 4, 5)},
-	qSetQuota:      {quotaID, brief(in, dqblk(), 0, 1, 2, 3, 4, 5)},
-	qGetNextQuota:  {quotaID, brief(out, dqblk(u32("dqb_id")), 0, 1, 2, 3, 4, 5, 9)},
-	qXGetQuota:     {quotaID, brief(out, quotaXFS, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
-	qXGetNextQuota: {quotaID, brief(out, quotaXFS, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
-	qXSetQlim:      {quotaID, brief(in, quotaXFS, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
-	qXGetQstat:     {brief(out, quotaStat, 0)},
-	qXGetQstatv:    {brief(out, quotaStatv, 0)},
-	qXQuotaOn:      {quotaFlags(setXFSQuota)},
-	qXQuotaOff:     {quotaFlags(setXFSQuota)},
-	qXQuotaRm:      {quotaFlags(setXFSDqblk)},
-}
+var quotaTails = lazily(func() map[uint32][]Arg {
+	return map[uint32][]Arg{
+		qSync: {}, qQuotaOff: {}, qXQuotaSync: {},
+		qQuotaOn:       {enum("id", setQuotaFormats).at(2), path("addr").at(3)},
+		qGetFmt:        {quotaFmt()},
+		qGetInfo:       {quotaInfoG()},
+		qSetInfo:       {quotaInfo()},
+		qGetQuota:      {quotaID(), brief(out, dqblk(), 0, 1, 2, 3, 4, 5)},
+		qSetQuota:      {quotaID(), brief(in, dqblk(), 0, 1, 2, 3, 4, 5)},
+		qGetNextQuota:  {quotaID(), brief(out, dqblk(u32("dqb_id")), 0, 1, 2, 3, 4, 5, 9)},
+		qXGetQuota:     {quotaID(), brief(out, quotaXFS(), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
+		qXGetNextQuota: {quotaID(), brief(out, quotaXFS(), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
+		qXSetQlim:      {quotaID(), brief(in, quotaXFS(), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)},
+		qXGetQstat:     {brief(out, quotaStat(), 0)},
+		qXGetQstatv:    {brief(out, quotaStatv(), 0)},
+		qXQuotaOn:      {quotaFlags(setXFSQuota)},
+		qXQuotaOff:     {quotaFlags(setXFSQuota)},
+		qXQuotaRm:      {quotaFlags(setXFSDqblk)},
+	}
+})
 
 var (
-	quotaOther                = []Arg{quotaID, ptr("addr").at(3)}
-	quotaLists, quotaListsFD  = quotaWith(quotaOp, path("special")), quotaWith(fd, quotaOp)
-	quotaOthers, quotaOtherFD = append([]Arg{quotaOp, path("special")}, quotaOther...), append([]Arg{fd, quotaOp}, quotaOther...)
+	quotaOther                = lazily(func() []Arg { return []Arg{quotaID(), ptr("addr").at(3)} })
+	quotaLists, quotaListsFD  = lazily(func() map[uint32][]Arg { return quotaWith(quotaOp(), path("special")) }), lazily(func() map[uint32][]Arg { return quotaWith(fd, quotaOp()) })
+	quotaOthers, quotaOtherFD = lazily(func() []Arg { return append([]Arg{quotaOp(), path("special")}, quotaOther()...) }), lazily(func() []Arg { return append([]Arg{fd, quotaOp()}, quotaOther()...) })
 )
 
 func quotaWith(head ...Arg) map[uint32][]Arg {
 	lists := map[uint32][]Arg{}
-	for op, tail := range quotaTails {
+	for op, tail := range quotaTails() {
 		lists[op] = append(head[:len(head):len(head)], tail...)
 	}
 	return lists
 }
 
 func quotactlArgs(r *[6]uint64) []Arg {
-	if a, ok := quotaLists[uint32(r[0])>>8]; ok {
+	if a, ok := quotaLists()[uint32(r[0])>>8]; ok {
 		return a
 	}
-	return quotaOthers
+	return quotaOthers()
 }
 
 func quotactlFDArgs(r *[6]uint64) []Arg {
-	if a, ok := quotaListsFD[uint32(r[1])>>8]; ok {
+	if a, ok := quotaListsFD()[uint32(r[1])>>8]; ok {
 		return a
 	}
-	return quotaOtherFD
+	return quotaOtherFD()
 }
 
 // Constants of quotactl(2) (linux/quota.h, linux/dqblk_xfs.h).

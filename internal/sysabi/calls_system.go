@@ -1,29 +1,31 @@
 package sysabi
 
 // The machine as a whole.
-var callsSystem = []Call{
-	def("uname", Other, structOut("buf", layoutUtsname)),
-	def("sethostname", Other, hostname, num("len")),
-	def("setdomainname", Other, hostname, num("len")),
-	def("sysinfo", Other, structOut("info", layoutSysinfo)),
-	def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
-	def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
-	def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
-	def("bpf", Desc, enum("cmd", setBpfCmds), bpfAttr, unum("size")).returns(bpfResult),
-	def("perf_event_open", Desc, perfAttr("attr", in|out), num("pid"), num("cpu"), fdArg("group_fd"), flags("flags", setPerfOpen).wide()).retFD(),
-	def("init_module", Other, ptr("module_image"), size("len"), str("param_values")),
-	def("finit_module", Desc, fd, str("param_values"), flags("flags", setModuleInit)),
-	def("delete_module", Other, str("name"), flags("flags", setModuleDelete)),
-	def("create_module", Other, str("name"), size("size")),
-	def("query_module", Other, str("name"), num("which"), ptr("buf"), size("bufsize"), ptr("ret")),
-	def("get_kernel_syms", Other, ptr("table")),
-	def("kexec_load", Other, ptr("entry"), size("nr_segments"), kexecSegments, number("flags", showKexec)),
-	def("kexec_file_load", Desc, fdArg("kernel_fd"), fdArg("initrd_fd"), size("cmdline_len"), bytesIn("cmdline", 2), flags("flags", setKexecFile).wide()),
-	def("nfsservctl", Other, num("cmd"), ptr("argp"), ptr("resp")),
-	def("_sysctl", Other, given("args", newRecord(al("name"), s32("nlen"), al("oldval"), al("oldlenp"), al("newval"), ul("newlen"), pad(0)))),
-	def("uprobe", Other),
-	def("uretprobe", Other),
-}
+var callsSystem = lazily(func() []Call {
+	return []Call{
+		def("uname", Other, structOut("buf", layoutUtsname)),
+		def("sethostname", Other, hostname, num("len")),
+		def("setdomainname", Other, hostname, num("len")),
+		def("sysinfo", Other, structOut("info", layoutSysinfo)),
+		def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
+		def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
+		def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
+		def("bpf", Desc, enum("cmd", setBpfCmds), bpfAttr(), unum("size")).returns(bpfResult),
+		def("perf_event_open", Desc, perfAttr("attr", in|out), num("pid"), num("cpu"), fdArg("group_fd"), flags("flags", setPerfOpen).wide()).retFD(),
+		def("init_module", Other, ptr("module_image"), size("len"), str("param_values")),
+		def("finit_module", Desc, fd, str("param_values"), flags("flags", setModuleInit)),
+		def("delete_module", Other, str("name"), flags("flags", setModuleDelete)),
+		def("create_module", Other, str("name"), size("size")),
+		def("query_module", Other, str("name"), num("which"), ptr("buf"), size("bufsize"), ptr("ret")),
+		def("get_kernel_syms", Other, ptr("table")),
+		def("kexec_load", Other, ptr("entry"), size("nr_segments"), kexecSegments(), number("flags", showKexec)),
+		def("kexec_file_load", Desc, fdArg("kernel_fd"), fdArg("initrd_fd"), size("cmdline_len"), bytesIn("cmdline", 2), flags("flags", setKexecFile).wide()),
+		def("nfsservctl", Other, num("cmd"), ptr("argp"), ptr("resp")),
+		def("_sysctl", Other, given("args", newRecord(al("name"), s32("nlen"), al("oldval"), al("oldlenp"), al("newval"), ul("newlen"), pad(0)))),
+		def("uprobe", Other),
+		def("uretprobe", Other),
+	}
+})
 
 var layoutUtsname = &layout{390, 390, func(p *printer, b []byte) {
 	p.str("{")
@@ -75,10 +77,10 @@ var layoutSysinfo = &layout{112, 64, func(p *printer, b []byte) {
 }, false}
 
 var (
-	syslogType = enum("type", setSyslog).asNumber()
-	syslogOnly = []Arg{syslogType}
-	syslogLen  = []Arg{syslogType, ptr("bufp"), num("len")}
-	syslogRead = []Arg{syslogType, strOut("bufp", 2), num("len")}
+	syslogType = lazily(func() Arg { return enum("type", setSyslog).asNumber() })
+	syslogOnly = lazily(func() []Arg { return []Arg{syslogType()} })
+	syslogLen  = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), num("len")} })
+	syslogRead = lazily(func() []Arg { return []Arg{syslogType(), strOut("bufp", 2), num("len")} })
 )
 
 // syslogArgs: the actions that read have a buffer, SYSLOG_ACTION_CONSOLE_LEVEL
@@ -86,13 +88,13 @@ var (
 func syslogArgs(r *[6]uint64) []Arg {
 	switch uint32(r[0]) {
 	case 2, 3, 4:
-		return syslogRead
+		return syslogRead()
 	case 8:
-		return syslogLen
+		return syslogLen()
 	case 0, 1, 5, 6, 7, 9, 10:
-		return syslogOnly
+		return syslogOnly()
 	}
-	return syslogLen
+	return syslogLen()
 }
 
 // LINUX_REBOOT_CMD_RESTART2 has a command, at most 255 bytes of it.
@@ -110,13 +112,15 @@ func rebootWith(r *[6]uint64) []Arg {
 
 // kexecSegments are at most 16.
 var (
-	kexecSegment  = newRecord(al("buf"), ul("bufsz"), al("mem"), ul("memsz"))
-	kexecSegments = shown("segments", in, kexecSegment.size, func(p *printer, v *Value) {
-		if n := p.size(v, 1); n <= 16 {
-			p.array(v.Uint, n, p.bytesOf(kexecSegment), func(b []byte) { p.record(kexecSegment, b) })
-		} else {
-			p.ptr(v.Uint)
-		}
+	kexecSegment  = lazily(func() *cstruct { return newRecord(al("buf"), ul("bufsz"), al("mem"), ul("memsz")) })
+	kexecSegments = lazily(func() Arg {
+		return shown("segments", in, kexecSegment().size, func(p *printer, v *Value) {
+			if n := p.size(v, 1); n <= 16 {
+				p.array(v.Uint, n, p.bytesOf(kexecSegment()), func(b []byte) { p.record(kexecSegment(), b) })
+			} else {
+				p.ptr(v.Uint)
+			}
+		})
 	})
 )
 

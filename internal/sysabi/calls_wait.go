@@ -3,41 +3,43 @@ package sysabi
 import "culprit/internal/event"
 
 // Calls that wait for descriptors, memory words or completions.
-var callsWait = []Call{
-	def("poll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), num("timeout")).remark(pollRemark),
-	def("ppoll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), structInOut("tmo_p", layoutTimespec), sigsetIn("sigmask", 4), size("sigsetsize")).remark(pollRemark),
-	def("select", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimeval)).remark(selectRemark),
-	def("pselect6", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimespec), structIn("sigmask", layoutSigmaskArg)).remark(selectRemark),
-	def("epoll_create", Desc, num("size")).retFD(),
-	def("epoll_create1", Desc, flags("flags", setEpollFlags)).retFD(),
-	def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)).varies(epollCtlArgs),
-	def("epoll_ctl_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
-	def("epoll_wait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout")),
-	def("epoll_wait_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
-	def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
-	def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
-	def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), unhex("val3")).varies(futexArgs),
-	def("futex_wait", Other, ptr("uaddr"), size("val"), enum("mask", setFutexBitset).wide(), futex2Flags, structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
-	def("futex_wake", Other, ptr("uaddr"), enum("mask", setFutexBitset).wide(), num("nr"), futex2Flags),
-	def("futex_requeue", Other, futexWaiters(func(*Value) uint64 { return 2 }), unhex("flags"), num("nr_wake"), num("nr_requeue")),
-	def("futex_waitv", Other, futexWaiters(func(v *Value) uint64 { return uint64(uint32(v.s.Args[1])) }), unum("nr_futexes"), unhex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+var callsWait = lazily(func() []Call {
+	return []Call{
+		def("poll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), num("timeout")).remark(pollRemark),
+		def("ppoll", Desc, arrayInOut("fds", layoutPollfd, 1), unum("nfds"), structInOut("tmo_p", layoutTimespec), sigsetIn("sigmask", 4), size("sigsetsize")).remark(pollRemark),
+		def("select", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimeval)).remark(selectRemark),
+		def("pselect6", Desc, num("nfds"), fdSet("readfds", 0), fdSet("writefds", 0), fdSet("exceptfds", 0), structInOut("timeout", layoutTimespec), structIn("sigmask", layoutSigmaskArg)).remark(selectRemark),
+		def("epoll_create", Desc, num("size")).retFD(),
+		def("epoll_create1", Desc, flags("flags", setEpollFlags)).retFD(),
+		def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)).varies(epollCtlArgs),
+		def("epoll_ctl_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+		def("epoll_wait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout")),
+		def("epoll_wait_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
+		def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
+		def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
+		def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), unhex("val3")).varies(futexArgs),
+		def("futex_wait", Other, ptr("uaddr"), size("val"), enum("mask", setFutexBitset).wide(), futex2Flags(), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
+		def("futex_wake", Other, ptr("uaddr"), enum("mask", setFutexBitset).wide(), num("nr"), futex2Flags()),
+		def("futex_requeue", Other, futexWaiters(func(*Value) uint64 { return 2 }), unhex("flags"), num("nr_wake"), num("nr_requeue")),
+		def("futex_waitv", Other, futexWaiters(func(v *Value) uint64 { return uint64(uint32(v.s.Args[1])) }), unum("nr_futexes"), unhex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
 
-	def("io_uring_setup", Desc, unum("entries"), structInOut("params", layoutUringParams)).retFD(),
-	def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")),
-	def("io_uring_register", Desc|Memory, fd, enum("opcode", setUringRegister), ptr("arg"), unum("nr_args")),
-	def("io_setup", Memory, unum("nr_events"), structInOut("ctx_idp", layoutAioCtx)),
-	def("io_destroy", Memory, ptr("ctx_id")),
-	def("io_submit", Other, ptr("ctx_id"), long("nr"), iocbs),
-	def("io_cancel", Other, ptr("ctx_id"), given("iocb", iocbHead), filled("result", ioEvent)),
-	def("io_getevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec)),
-	def("io_pgetevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent), structIn("timeout", layoutTimespec), structIn("sig", layoutSigmaskArg)),
-}
+		def("io_uring_setup", Desc, unum("entries"), structInOut("params", layoutUringParams)).retFD(),
+		def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")),
+		def("io_uring_register", Desc|Memory, fd, enum("opcode", setUringRegister), ptr("arg"), unum("nr_args")),
+		def("io_setup", Memory, unum("nr_events"), structInOut("ctx_idp", layoutAioCtx())),
+		def("io_destroy", Memory, ptr("ctx_id")),
+		def("io_submit", Other, ptr("ctx_id"), long("nr"), iocbs),
+		def("io_cancel", Other, ptr("ctx_id"), given("iocb", iocbHead()), filled("result", ioEvent())),
+		def("io_getevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent()), structIn("timeout", layoutTimespec)),
+		def("io_pgetevents", Other, ptr("ctx_id"), long("min_nr"), long("nr"), arrayOut("events", layoutIoEvent()), structIn("timeout", layoutTimespec), structIn("sig", layoutSigmaskArg)),
+	}
+})
 
-var layoutAioCtx = &layout{8, 4, layoutPtr.print, true}
+var layoutAioCtx = lazily(func() *layout { return &layout{8, 4, layoutPtr.print, true} })
 
 var (
-	ioEvent       = newRecord(x64("data"), x64("obj"), s64("res"), s64("res2"))
-	layoutIoEvent = ioEvent.layout()
+	ioEvent       = lazily(func() *cstruct { return newRecord(x64("data"), x64("obj"), s64("res"), s64("res2")) })
+	layoutIoEvent = lazily(func() *layout { return ioEvent().layout() })
 )
 
 // pselect6's last argument: a pointer to a signal set and its size.
@@ -96,16 +98,18 @@ func epollCtlArgs(r *[6]uint64) []Arg {
 var futexOp = enum("futex_op", setFutexOps)
 
 var (
-	futexHead     = []Arg{ptr("uaddr"), futexOp, unum("val")}
-	futexWait     = futexWith(structIn("timeout", layoutTimespec))
-	futexBitset   = futexWith(structIn("timeout", layoutTimespec), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
-	futexWakeBits = futexWith(Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
-	futexRequeue  = futexWith(unum("val2"), ptr("uaddr2"))
-	futexCmp      = futexWith(unum("val2"), ptr("uaddr2"), unum("val3"))
-	futexLock     = []Arg{ptr("uaddr"), futexOp, structIn("timeout", layoutTimespec).at(3)}
+	futexHead   = []Arg{ptr("uaddr"), futexOp, unum("val")}
+	futexWait   = lazily(func() []Arg { return futexWith(structIn("timeout", layoutTimespec)) })
+	futexBitset = lazily(func() []Arg {
+		return futexWith(structIn("timeout", layoutTimespec), Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5))
+	})
+	futexWakeBits = lazily(func() []Arg { return futexWith(Arg{Name: "val3", kind: KindEnum, set: setFutexBitset}.at(5)) })
+	futexRequeue  = lazily(func() []Arg { return futexWith(unum("val2"), ptr("uaddr2")) })
+	futexCmp      = lazily(func() []Arg { return futexWith(unum("val2"), ptr("uaddr2"), unum("val3")) })
+	futexLock     = lazily(func() []Arg { return []Arg{ptr("uaddr"), futexOp, structIn("timeout", layoutTimespec).at(3)} })
 	futexUnlock   = []Arg{ptr("uaddr"), futexOp}
-	futexAll      = futexWith(ptr("timeout"), ptr("uaddr2"), unhex("val3"))
-	futexWaitPI   = futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2"))
+	futexAll      = lazily(func() []Arg { return futexWith(ptr("timeout"), ptr("uaddr2"), unhex("val3")) })
+	futexWaitPI   = lazily(func() []Arg { return futexWith(structIn("timeout", layoutTimespec), ptr("uaddr2")) })
 )
 
 func futexWith(a ...Arg) []Arg { return append([]Arg{ptr("uaddr"), futexOp, unum("val")}, a...) }
@@ -113,30 +117,32 @@ func futexWith(a ...Arg) []Arg { return append([]Arg{ptr("uaddr"), futexOp, unum
 func futexArgs(r *[6]uint64) []Arg {
 	switch uint32(r[1]) & 0x7f {
 	case 0:
-		return futexWait
+		return futexWait()
 	case 1, 2:
 		return futexHead
 	case 3:
-		return futexRequeue
+		return futexRequeue()
 	case 4, 12:
-		return futexCmp
+		return futexCmp()
 	case 5:
-		return futexCmpOp
+		return futexCmpOp()
 	case 6, 13:
-		return futexLock
+		return futexLock()
 	case 7, 8:
 		return futexUnlock
 	case 9:
-		return futexBitset
+		return futexBitset()
 	case 10:
-		return futexWakeBits
+		return futexWakeBits()
 	case 11:
-		return futexWaitPI
+		return futexWaitPI()
 	}
-	return futexAll
+	return futexAll()
 }
 
-var futexCmpOp = futexWith(unum("val2"), ptr("uaddr2"), Arg{Name: "val3", kind: KindFlags, set: setFutexWakeOps})
+var futexCmpOp = lazily(func() []Arg {
+	return futexWith(unum("val2"), ptr("uaddr2"), Arg{Name: "val3", kind: KindFlags, set: setFutexWakeOps})
+})
 
 // wakeOp prints FUTEX_WAKE_OP's last argument, made by FUTEX_OP (futex(2)).
 func (p *printer) wakeOp(v uint64) {

@@ -8,31 +8,33 @@ type cmsgKey struct{ level, typ uint32 }
 
 // cmsgs is what the types that are known hold. Others, and those that are too
 // short, are shown in hex.
-var cmsgs = map[cmsgKey]payload{
-	{solSocket, 1}:  listOf(fd32("")), // SCM_RIGHTS
-	{solSocket, 2}:  ucred,            // SCM_CREDENTIALS
-	{solSocket, 3}:  quotedBytes,      // SCM_SECURITY
-	{solSocket, 4}:  fd32(""),         // SCM_PIDFD
-	{solSocket, 29}: cmsgTime(true, "tv_usec", 1),
-	{solSocket, 35}: cmsgTime(true, "tv_nsec", 1),
-	{solSocket, 37}: cmsgTime(true, "tv_nsec", 3),
-	{solSocket, 63}: cmsgTime(false, "tv_usec", 1),
-	{solSocket, 64}: cmsgTime(false, "tv_nsec", 1),
-	{solSocket, 65}: cmsgTime(false, "tv_nsec", 3),
+var cmsgs = lazily(func() map[cmsgKey]payload {
+	return map[cmsgKey]payload{
+		{solSocket, 1}:  listOf(fd32("")), // SCM_RIGHTS
+		{solSocket, 2}:  ucred(),          // SCM_CREDENTIALS
+		{solSocket, 3}:  quotedBytes,      // SCM_SECURITY
+		{solSocket, 4}:  fd32(""),         // SCM_PIDFD
+		{solSocket, 29}: cmsgTime(true, "tv_usec", 1),
+		{solSocket, 35}: cmsgTime(true, "tv_nsec", 1),
+		{solSocket, 37}: cmsgTime(true, "tv_nsec", 3),
+		{solSocket, 63}: cmsgTime(false, "tv_usec", 1),
+		{solSocket, 64}: cmsgTime(false, "tv_nsec", 1),
+		{solSocket, 65}: cmsgTime(false, "tv_nsec", 3),
 
-	{solIP, 1}: listOf(x8("")),                                                              // IP_TOS
-	{solIP, 2}: listOf(u32("")),                                                             // IP_TTL
-	{solIP, 3}: quotedBytes,                                                                 // the number of SCM_SECURITY
-	{solIP, 6}: listOf(x8("")),                                                              // IP_RECVOPTS
-	{solIP, 7}: listOf(x8("")),                                                              // IP_RETOPTS
-	{solIP, 8}: newRecord(ifindex("ipi_ifindex"), inet4("ipi_spec_dst"), inet4("ipi_addr")), // IP_PKTINFO
-	{solIP, 11}: newRecord( // IP_RECVERR
-		u32("ee_errno"), u8("ee_origin"), u8("ee_type"), u8("ee_code"), pad(1), u32("ee_info"), u32("ee_data"),
-		sockaddrN("offender", 16)),
-	{solIP, 20}: payloadFunc(cmsgAddr),                                    // IP_ORIGDSTADDR
-	{solIP, 23}: listOf(u32("")),                                          // IP_CHECKSUM
-	{solIP, 52}: boxed(en("", 4, &Set{"IP_???", setInetProtocols.Names})), // IP_PROTOCOL
-}
+		{solIP, 1}: listOf(x8("")),                                                              // IP_TOS
+		{solIP, 2}: listOf(u32("")),                                                             // IP_TTL
+		{solIP, 3}: quotedBytes,                                                                 // the number of SCM_SECURITY
+		{solIP, 6}: listOf(x8("")),                                                              // IP_RECVOPTS
+		{solIP, 7}: listOf(x8("")),                                                              // IP_RETOPTS
+		{solIP, 8}: newRecord(ifindex("ipi_ifindex"), inet4("ipi_spec_dst"), inet4("ipi_addr")), // IP_PKTINFO
+		{solIP, 11}: newRecord( // IP_RECVERR
+			u32("ee_errno"), u8("ee_origin"), u8("ee_type"), u8("ee_code"), pad(1), u32("ee_info"), u32("ee_data"),
+			sockaddrN("offender", 16)),
+		{solIP, 20}: payloadFunc(cmsgAddr),                                    // IP_ORIGDSTADDR
+		{solIP, 23}: listOf(u32("")),                                          // IP_CHECKSUM
+		{solIP, 52}: boxed(en("", 4, &Set{"IP_???", setInetProtocols.Names})), // IP_PROTOCOL
+	}
+})
 
 // quotedBytes is text, all of it.
 var quotedBytes payloadFunc = func(p *printer, s span) bool {
@@ -114,13 +116,13 @@ func (p *printer) control(h msghdr, at event.Phase) {
 }
 
 // setCmsgLevels calls an unknown level otherwise than setsockopt does.
-var setCmsgLevels = &Set{"SOL_???", setSockLevels.Names}
+var setCmsgLevels = lazily(func() *Set { return &Set{"SOL_???", setSockLevels.Names} })
 
 func (p *printer) cmsg(n uint64, level, typ uint32, data []byte) {
 	p.str("{cmsg_len=")
 	p.uint(n)
 	p.str(", cmsg_level=")
-	p.enum(setCmsgLevels, uint64(level))
+	p.enum(setCmsgLevels(), uint64(level))
 	p.str(", cmsg_type=")
 	switch level {
 	case solSocket:
@@ -132,7 +134,7 @@ func (p *printer) cmsg(n uint64, level, typ uint32, data []byte) {
 	}
 	if len(data) > 0 {
 		p.str(", cmsg_data=")
-		if is := cmsgs[cmsgKey{level, typ}]; is == nil || !is.decode(p, span{1, len(data), data}) {
+		if is := cmsgs()[cmsgKey{level, typ}]; is == nil || !is.decode(p, span{1, len(data), data}) {
 			p.octets(data)
 		}
 	}

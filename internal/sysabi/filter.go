@@ -6,11 +6,13 @@ const maxInsns = 4096 // BPF_MAXINSNS
 
 // struct sock_fprog: a length and a pointer.
 var (
-	recordFprog = newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) { p.filter(le(b), le16(all, 0), seccompOperand) })).words()
+	recordFprog = lazily(func() *cstruct {
+		return newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) { p.filter(le(b), le16(all, 0), seccompOperand) })).words()
+	})
 )
 
 // seccompProgram is a struct sock_fprog of seccomp.
-func seccompProgram(name string) Arg { return given(name, recordFprog) }
+func seccompProgram(name string) Arg { return given(name, recordFprog()) }
 
 // operand prints an instruction's constant where it has a meaning.
 type operand func(p *printer, code, k uint64) bool

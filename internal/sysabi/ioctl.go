@@ -18,14 +18,17 @@ type request struct {
 }
 
 // ioctlFamilies lists the requests whose arguments are known.
-var ioctlFamilies = []struct {
+var ioctlFamilies = lazily(func() []struct {
+	name     string
+	requests []request
+} { return []struct {
 	name     string
 	requests []request
 }{
-	{"term", ioctlsTerm}, {"block", ioctlsBlock}, {"file", ioctlsFile}, {"misc", ioctlsMisc}, {"process", ioctlsProcess},
-	{"flash", ioctlsFlash}, {"device", ioctlsDevice}, {"sock", ioctlsSock}, {"evdev", ioctlsEvdev}, {"v4l2", ioctlsV4L2},
-	{"kvm", ioctlsKVM}, {"btrfs", ioctlsBtrfs}, {"kd", ioctlsKD}, {"scsi", ioctlsSCSI}, {"dm", ioctlsDM}, {"tee", ioctlsTEE},
-}
+	{"term", ioctlsTerm()}, {"block", ioctlsBlock()}, {"file", ioctlsFile()}, {"misc", ioctlsMisc()}, {"process", ioctlsProcess()},
+	{"flash", ioctlsFlash()}, {"device", ioctlsDevice()}, {"sock", ioctlsSock()}, {"evdev", ioctlsEvdev()}, {"v4l2", ioctlsV4L2()},
+	{"kvm", ioctlsKVM()}, {"btrfs", ioctlsBtrfs()}, {"kd", ioctlsKD()}, {"scsi", ioctlsSCSI()}, {"dm", ioctlsDM()}, {"tee", ioctlsTEE()},
+} })
 
 // ioctlTypes are the types (bits 8 to 15) of those families: their other
 // requests have an argument of which nothing is said.
@@ -36,7 +39,7 @@ var ioctlPatterns = []func(code uint32) *request{nsfsPattern, pidfdPattern, evde
 
 // ioctlOn is the call's row of an architecture.
 func ioctlOn(arch event.Arch) Call {
-	return def("ioctl", Desc, ioctlHex...).varies(ioctlArgs(arch)).returns(ioctlResult(arch)).remark(ioctlRemark)
+	return def("ioctl", Desc, ioctlHex()...).varies(ioctlArgs(arch)).returns(ioctlResult(arch)).remark(ioctlRemark)
 }
 
 // ioctlArgs returns the arguments of a request.
@@ -48,7 +51,7 @@ func ioctlArgs(arch event.Arch) func(*[6]uint64) []Arg {
 		if code := uint32(r[1]); iocSize(code) > 0 && stdstrings.IndexByte(ioctlTypes, iocType(code)) < 0 {
 			return unknownArgs(code)
 		}
-		return ioctlHex
+		return ioctlHex()
 	}
 }
 

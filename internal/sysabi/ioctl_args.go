@@ -15,12 +15,12 @@ func ioctlWith(a ...Arg) []Arg {
 }
 
 var (
-	ioctlNone = ioctlWith()
-	ioctlHex  = ioctlWith(hex("argp"))
-	ioctlPtr  = ioctlWith(ptr("argp"))
-	ioctlInt  = ioctlWith(num("argp"))
-	ioctlUint = ioctlWith(size("argp"))
-	ioctlFD   = ioctlWith(fdArg("argp"))
+	ioctlNone = lazily(func() []Arg { return ioctlWith() })
+	ioctlHex  = lazily(func() []Arg { return ioctlWith(hex("argp")) })
+	ioctlPtr  = lazily(func() []Arg { return ioctlWith(ptr("argp")) })
+	ioctlInt  = lazily(func() []Arg { return ioctlWith(num("argp")) })
+	ioctlUint = lazily(func() []Arg { return ioctlWith(size("argp")) })
+	ioctlFD   = lazily(func() []Arg { return ioctlWith(fdArg("argp")) })
 )
 
 // gives is a structure from the program, fills one that the kernel fills.
@@ -176,15 +176,15 @@ func as(name string, args []Arg) []Arg {
 
 // Values behind a pointer.
 var (
-	refU16 = values(u16("v"))
-	refInt = values(s32("v"))
-	refU32 = values(u32("v"))
-	refX32 = values(x32("v"))
-	refU64 = values(u64("v"))
-	refS64 = values(s64("v"))
-	refX64 = values(x64("v"))
-	refU   = values(ul("v"))
-	refS   = values(sl("v"))
+	refU16 = lazily(func() *cstruct { return values(u16("v")) })
+	refInt = lazily(func() *cstruct { return values(s32("v")) })
+	refU32 = lazily(func() *cstruct { return values(u32("v")) })
+	refX32 = lazily(func() *cstruct { return values(x32("v")) })
+	refU64 = lazily(func() *cstruct { return values(u64("v")) })
+	refS64 = lazily(func() *cstruct { return values(s64("v")) })
+	refX64 = lazily(func() *cstruct { return values(x64("v")) })
+	refU   = lazily(func() *cstruct { return values(ul("v")) })
+	refS   = lazily(func() *cstruct { return values(sl("v")) })
 )
 
 func refFlags(s *Set) *cstruct { return values(f32("v", s)) }

@@ -7,9 +7,11 @@ import "culprit/internal/event"
 
 const dmHeader = 305 // offset of the data in struct dm_ioctl
 
-var dmIoctl = structure(
-	u32("version").list(3), u32("data_size"), u32("data_start"), u32("target_count"), u32("open_count"), f32("flags", setDMFlags),
-	u32("event_nr"), pad(4), dev64("dev").nonzero(), chars("name", 128).only(begun), chars("uuid", 129).only(begun), pad(7))
+var dmIoctl = lazily(func() *cstruct {
+	return structure(
+		u32("version").list(3), u32("data_size"), u32("data_start"), u32("target_count"), u32("open_count"), f32("flags", setDMFlags),
+		u32("event_nr"), pad(4), dev64("dev").nonzero(), chars("name", 128).only(begun), chars("uuid", 129).only(begun), pad(7))
+})
 
 // begun holds for a text that is not empty.
 func begun(_ *printer, b, _ []byte) bool { return b[0] != 0 }
@@ -34,7 +36,7 @@ type dmData struct {
 }
 
 func dm(k dmKind) []Arg {
-	return ioctlWith(shown("argp", in, dmIoctl.size, func(p *printer, v *Value) {
+	return ioctlWith(shown("argp", in, dmIoctl().size, func(p *printer, v *Value) {
 		b := p.fetch(v.Uint, dmHeader)
 		if b == nil || le32(b, 12) < 12 {
 			return
@@ -92,7 +94,7 @@ func (p *printer) dm(k dmKind, b []byte, addr uint64, entering bool) {
 	case !entering && k.filled && !p.failed:
 		names += "target_count open_count event_nr "
 	}
-	p.moreAt(dmIoctl.pick(names+"flags"), b, addr)
+	p.moreAt(dmIoctl().pick(names+"flags"), b, addr)
 	p.str("}")
 	switch {
 	case entering && k.gives != nil:
@@ -296,19 +298,21 @@ func dmAnswer(p *printer, d dmData) {
 	}
 }
 
-var ioctlsDM = []request{
-	{names: "DM_VERSION DM_DEV_ARM_POLL", args: dm(dmKind{})},
-	{names: "DM_REMOVE_ALL", args: dm(dmKind{bare: true})},
-	{names: "DM_LIST_DEVICES", args: dm(dmKind{bare: true, data: true, fills: dmNames})},
-	{names: "DM_LIST_VERSIONS", args: dm(dmKind{bare: true, data: true, fills: dmVersions})},
-	{names: "DM_DEV_CREATE DM_DEV_STATUS DM_TABLE_CLEAR", args: dm(dmKind{filled: true})},
-	{names: "DM_DEV_REMOVE", args: dm(dmKind{given: "event_nr"})},
-	{names: "DM_DEV_RENAME", args: dm(dmKind{data: true, given: "event_nr", filled: true, gives: dmString})},
-	{names: "DM_DEV_SUSPEND", args: dm(dmKind{given: "event_nr", suspend: true, filled: true})},
-	{names: "DM_DEV_WAIT", args: dm(dmKind{data: true, given: "event_nr", filled: true, fills: dmTargets})},
-	{names: "DM_TABLE_LOAD", args: dm(dmKind{data: true, given: "target_count", filled: true, gives: dmTargets})},
-	{names: "DM_TABLE_DEPS", args: dm(dmKind{data: true, filled: true, fills: dmDeps})},
-	{names: "DM_TABLE_STATUS", args: dm(dmKind{data: true, filled: true, fills: dmTargets})},
-	{names: "DM_TARGET_MSG", args: dm(dmKind{data: true, filled: true, gives: dmMessage, fills: dmAnswer})},
-	{names: "DM_DEV_SET_GEOMETRY", args: dm(dmKind{data: true, gives: dmString})},
-}
+var ioctlsDM = lazily(func() []request {
+	return []request{
+		{names: "DM_VERSION DM_DEV_ARM_POLL", args: dm(dmKind{})},
+		{names: "DM_REMOVE_ALL", args: dm(dmKind{bare: true})},
+		{names: "DM_LIST_DEVICES", args: dm(dmKind{bare: true, data: true, fills: dmNames})},
+		{names: "DM_LIST_VERSIONS", args: dm(dmKind{bare: true, data: true, fills: dmVersions})},
+		{names: "DM_DEV_CREATE DM_DEV_STATUS DM_TABLE_CLEAR", args: dm(dmKind{filled: true})},
+		{names: "DM_DEV_REMOVE", args: dm(dmKind{given: "event_nr"})},
+		{names: "DM_DEV_RENAME", args: dm(dmKind{data: true, given: "event_nr", filled: true, gives: dmString})},
+		{names: "DM_DEV_SUSPEND", args: dm(dmKind{given: "event_nr", suspend: true, filled: true})},
+		{names: "DM_DEV_WAIT", args: dm(dmKind{data: true, given: "event_nr", filled: true, fills: dmTargets})},
+		{names: "DM_TABLE_LOAD", args: dm(dmKind{data: true, given: "target_count", filled: true, gives: dmTargets})},
+		{names: "DM_TABLE_DEPS", args: dm(dmKind{data: true, filled: true, fills: dmDeps})},
+		{names: "DM_TABLE_STATUS", args: dm(dmKind{data: true, filled: true, fills: dmTargets})},
+		{names: "DM_TARGET_MSG", args: dm(dmKind{data: true, filled: true, gives: dmMessage, fills: dmAnswer})},
+		{names: "DM_DEV_SET_GEOMETRY", args: dm(dmKind{data: true, gives: dmString})},
+	}
+})

@@ -4,41 +4,51 @@ package sysabi
 // an axis: see evdevPattern.
 
 var (
-	inputID  = structure(u16("bustype"), u16("vendor"), u16("product"), u16("version"))
-	inputAbs = structure(u32("value"), u32("minimum"), abbreviation, u32("maximum"), u32("fuzz"), u32("flat"), u32("resolution"))
-	inputKey = values(u32("scancode"), e32("keycode", setEvdevKeycode))
-	inputMap = structure(
-		u8("flags"), u8("len"), abbreviation, u16("index"), e32("keycode", setEvdevKeycode), x8("scancode").list(32))
-	inputPair = values(u32("delay"), u32("period"))
+	inputID  = lazily(func() *cstruct { return structure(u16("bustype"), u16("vendor"), u16("product"), u16("version")) })
+	inputAbs = lazily(func() *cstruct {
+		return structure(u32("value"), u32("minimum"), abbreviation, u32("maximum"), u32("fuzz"), u32("flat"), u32("resolution"))
+	})
+	inputKey = lazily(func() *cstruct { return values(u32("scancode"), e32("keycode", setEvdevKeycode)) })
+	inputMap = lazily(func() *cstruct {
+		return structure(
+			u8("flags"), u8("len"), abbreviation, u16("index"), e32("keycode", setEvdevKeycode), x8("scancode").list(32))
+	})
+	inputPair = lazily(func() *cstruct { return values(u32("delay"), u32("period")) })
 
-	ffEnvelope = structure(u16("attack_length"), u16("attack_level"), u16("fade_length"), x16("fade_level"))
-	ffEffect   = structure(
-		en("type", 2, setEvdevFfTypes), s16("id"), u16("direction"), abbreviation,
-		sub("trigger", structure(u16("button"), u16("interval"))), sub("replay", structure(u16("length"), u16("delay"))),
-		// The union is aligned for the pointer in it.
-		sub("periodic", structure(
-			u16("waveform"), u16("period"), s16("magnitude"), s16("offset"), u16("phase"), sub("envelope", ffEnvelope),
-			u32("custom_len"), al("custom_data"))).only(is("type", 0x51)),
-		sub("constant", structure(s16("level"), sub("envelope", ffEnvelope))).overlaid().only(is("type", 0x52)),
-		sub("ramp", structure(s16("start_level"), s16("end_level"), sub("envelope", ffEnvelope))).overlaid().only(is("type", 0x57)),
-		sub("rumble", structure(u16("strong_magnitude"), u16("weak_magnitude"))).overlaid().only(is("type", 0x50)))
+	ffEnvelope = lazily(func() *cstruct {
+		return structure(u16("attack_length"), u16("attack_level"), u16("fade_length"), x16("fade_level"))
+	})
+	ffEffect = lazily(func() *cstruct {
+		return structure(
+			en("type", 2, setEvdevFfTypes), s16("id"), u16("direction"), abbreviation,
+			sub("trigger", structure(u16("button"), u16("interval"))), sub("replay", structure(u16("length"), u16("delay"))),
+			// The union is aligned for the pointer in it.
+			sub("periodic", structure(
+				u16("waveform"), u16("period"), s16("magnitude"), s16("offset"), u16("phase"), sub("envelope", ffEnvelope()),
+				u32("custom_len"), al("custom_data"))).only(is("type", 0x51)),
+			sub("constant", structure(s16("level"), sub("envelope", ffEnvelope()))).overlaid().only(is("type", 0x52)),
+			sub("ramp", structure(s16("start_level"), s16("end_level"), sub("envelope", ffEnvelope()))).overlaid().only(is("type", 0x57)),
+			sub("rumble", structure(u16("strong_magnitude"), u16("weak_magnitude"))).overlaid().only(is("type", 0x50)))
+	})
 )
 
-var ioctlsEvdev = []request{
-	{names: "EVIOCGVERSION", args: fills(refX32)},
-	{names: "EVIOCGEFFECTS", args: fills(refU32)},
-	{names: "EVIOCGID", args: fills(inputID)},
-	{names: "EVIOCGREP", args: fills(inputPair)},
-	{names: "EVIOCSREP", args: gives(inputPair)},
-	{names: "EVIOCGKEYCODE", args: fills(inputKey)},
-	{names: "EVIOCSKEYCODE", args: gives(inputKey)},
-	{names: "EVIOCGKEYCODE_V2", args: fills(inputMap)},
-	{names: "EVIOCSKEYCODE_V2", args: gives(inputMap)},
-	{names: "EVIOCRMFF", args: ioctlInt},
-	{names: "EVIOCGRAB EVIOCREVOKE", args: ioctlUint},
-	{names: "EVIOCSCLOCKID", args: gives(refU32)},
-	{names: "EVIOCSFF", args: gives(ffEffect)},
-}
+var ioctlsEvdev = lazily(func() []request {
+	return []request{
+		{names: "EVIOCGVERSION", args: fills(refX32())},
+		{names: "EVIOCGEFFECTS", args: fills(refU32())},
+		{names: "EVIOCGID", args: fills(inputID())},
+		{names: "EVIOCGREP", args: fills(inputPair())},
+		{names: "EVIOCSREP", args: gives(inputPair())},
+		{names: "EVIOCGKEYCODE", args: fills(inputKey())},
+		{names: "EVIOCSKEYCODE", args: gives(inputKey())},
+		{names: "EVIOCGKEYCODE_V2", args: fills(inputMap())},
+		{names: "EVIOCSKEYCODE_V2", args: gives(inputMap())},
+		{names: "EVIOCRMFF", args: ioctlInt()},
+		{names: "EVIOCGRAB EVIOCREVOKE", args: ioctlUint()},
+		{names: "EVIOCSCLOCKID", args: gives(refU32())},
+		{names: "EVIOCSFF", args: gives(ffEffect())},
+	}
+})
 
 // bitset is bits with names: the result says how many bytes there are, most is
 // the highest bit.
@@ -93,25 +103,31 @@ func (p *printer) bits(s *Set, b []byte, n int) {
 }
 
 var (
-	evdevBits = map[uint32]*request{ // by the kind of event
-		0: bitset(setEvdevEv, 0x1f), 1: bitset(setEvdevKeycode, 0x2ff), 2: bitset(setEvdevRelativeAxes, 0xf),
-		3: bitset(setEvdevAbs, 0x3f), 4: bitset(setEvdevMisc, 7), 5: bitset(setEvdevSwitch, 0x11), 0x11: bitset(setEvdevLeds, 0xf),
-		0x12: bitset(setEvdevSnd, 7), 0x14: bitset(setEvdevAutorepeat, 1), 0x15: bitset(setEvdevFfTypes, 0x7f),
-		0x16: {args: fills(refInt)}, 0x17: bitset(setEvdevFfStatus, 1),
-	}
-	evdevState = map[uint32]*request{ // by the request
-		0x09: bitset(setEvdevProp, 0x1f), 0x18: bitset(setEvdevKeycode, 0x2ff), 0x19: bitset(setEvdevLeds, 0xf),
-		0x1a: bitset(setEvdevSnd, 7), 0x1b: bitset(setEvdevSwitch, 0x11),
-		0x06: evdevText, 0x07: evdevText, 0x08: evdevText,
-	}
-	evdevText = &request{args: ioctlWith(shown("argp", out, 1, func(p *printer, v *Value) {
-		if p.nothing() {
-			p.ptr(v.Uint)
-			return
+	evdevBits = lazily(func() map[uint32]*request {
+		return map[uint32]*request{ // by the kind of event
+			0: bitset(setEvdevEv, 0x1f), 1: bitset(setEvdevKeycode, 0x2ff), 2: bitset(setEvdevRelativeAxes, 0xf),
+			3: bitset(setEvdevAbs, 0x3f), 4: bitset(setEvdevMisc, 7), 5: bitset(setEvdevSwitch, 0x11), 0x11: bitset(setEvdevLeds, 0xf),
+			0x12: bitset(setEvdevSnd, 7), 0x14: bitset(setEvdevAutorepeat, 1), 0x15: bitset(setEvdevFfTypes, 0x7f),
+			0x16: {args: fills(refInt())}, 0x17: bitset(setEvdevFfStatus, 1),
 		}
-		p.bytesAt(v.Uint, uint64(max(p.s.Ret, 0)))
-	}))}
-	evdevOther = &request{args: ioctlPtr}
+	})
+	evdevState = lazily(func() map[uint32]*request {
+		return map[uint32]*request{ // by the request
+			0x09: bitset(setEvdevProp, 0x1f), 0x18: bitset(setEvdevKeycode, 0x2ff), 0x19: bitset(setEvdevLeds, 0xf),
+			0x1a: bitset(setEvdevSnd, 7), 0x1b: bitset(setEvdevSwitch, 0x11),
+			0x06: evdevText(), 0x07: evdevText(), 0x08: evdevText(),
+		}
+	})
+	evdevText = lazily(func() *request {
+		return &request{args: ioctlWith(shown("argp", out, 1, func(p *printer, v *Value) {
+			if p.nothing() {
+				p.ptr(v.Uint)
+				return
+			}
+			p.bytesAt(v.Uint, uint64(max(p.s.Ret, 0)))
+		}))}
+	})
+	evdevOther = lazily(func() *request { return &request{args: ioctlPtr()} })
 )
 
 func evdevPattern(code uint32) *request {
@@ -122,17 +138,17 @@ func evdevPattern(code uint32) *request {
 	case iocDir(code) == iocWrite && nr >= 0xc0:
 		return axis(code, in)
 	case iocDir(code) == iocWrite:
-		return evdevOther
+		return evdevOther()
 	case nr == 0x0a && iocSize(code) >= 4:
 		return slots(uint64(iocSize(code)/4 - 1))
-	case evdevState[nr] != nil:
-		return evdevState[nr]
+	case evdevState()[nr] != nil:
+		return evdevState()[nr]
 	case nr >= 0x40 && nr < 0x80:
 		return axis(code, out)
-	case nr >= 0x20 && nr < 0x40 && evdevBits[nr-0x20] != nil:
-		return evdevBits[nr-0x20]
+	case nr >= 0x20 && nr < 0x40 && evdevBits()[nr-0x20] != nil:
+		return evdevBits()[nr-0x20]
 	}
-	return evdevOther
+	return evdevOther()
 }
 
 // axis is a struct input_absinfo of as many bytes as the request says: it was
@@ -141,12 +157,12 @@ func axis(code uint32, d dir) *request {
 	const short = 20
 	size := int(iocSize(code))
 	if size < short {
-		return evdevOther
+		return evdevOther()
 	}
-	r := *inputAbs
-	r.size = min(size, inputAbs.size)
+	r := *inputAbs()
+	r.size = min(size, inputAbs().size)
 	r.size32 = r.size
-	if r.size < inputAbs.size {
+	if r.size < inputAbs().size {
 		r.fields = r.all[:len(r.all)-1]
 	}
 	return &request{args: ioctlWith(recordArg(&r, d, func(p *printer, v *Value) {
@@ -157,7 +173,7 @@ func axis(code uint32, d dir) *request {
 		}
 		p.str("{")
 		p.members(&r, b)
-		if !p.abbreviated() && size > short && size != inputAbs.size {
+		if !p.abbreviated() && size > short && size != inputAbs().size {
 			p.str(", ...")
 		}
 		p.str("}")

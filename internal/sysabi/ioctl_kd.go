@@ -7,19 +7,27 @@ import "culprit/internal/event"
 const pitTickRate = 1193182 // the timer's frequency in Hz, of which tones are made
 
 var (
-	kdKeycode = structure(x32("scancode"), x32("keycode"))
-	kdRepeat  = structure(s32("delay"), s32("period"))
-	kdMapInit = structure(u16("advised_hashsize"), u16("advised_hashstep"), u16("advised_hashlevel"))
-	kdAccent  = structure(character("diacr"), character("base"), character("result"))
-	kdAccents = structure(u32("kb_cnt"), tail("kbdiacr", func(p *printer) { p.accents(kdAccent) }))
-	kdUnicode = structure(u32("kb_cnt"), tail("kbdiacruc", func(p *printer) {
-		p.accents(structure(x32("diacr"), x32("base"), x32("result")))
-	}))
-	kdFont = structure(
-		u16("charcount"), u16("charheight"), al("chardata").shows(func(p *printer) {
-			p.hexAt(p.get("chardata"), min(p.get("charcount"), 512)*32)
+	kdKeycode = lazily(func() *cstruct { return structure(x32("scancode"), x32("keycode")) })
+	kdRepeat  = lazily(func() *cstruct { return structure(s32("delay"), s32("period")) })
+	kdMapInit = lazily(func() *cstruct {
+		return structure(u16("advised_hashsize"), u16("advised_hashstep"), u16("advised_hashlevel"))
+	})
+	kdAccent  = lazily(func() *cstruct { return structure(character("diacr"), character("base"), character("result")) })
+	kdAccents = lazily(func() *cstruct {
+		return structure(u32("kb_cnt"), tail("kbdiacr", func(p *printer) { p.accents(kdAccent()) }))
+	})
+	kdUnicode = lazily(func() *cstruct {
+		return structure(u32("kb_cnt"), tail("kbdiacruc", func(p *printer) {
+			p.accents(structure(x32("diacr"), x32("base"), x32("result")))
 		}))
-	kdMap = structure(u16("entry_ct"), al("entries"))
+	})
+	kdFont = lazily(func() *cstruct {
+		return structure(
+			u16("charcount"), u16("charheight"), al("chardata").shows(func(p *printer) {
+				p.hexAt(p.get("chardata"), min(p.get("charcount"), 512)*32)
+			}))
+	})
+	kdMap = lazily(func() *cstruct { return structure(u16("entry_ct"), al("entries")) })
 )
 
 func character(name string) field {
@@ -39,63 +47,65 @@ func (p *printer) accents(r *cstruct) {
 	}
 }
 
-var ioctlsKD = []request{
-	{names: "KDGETLED", args: fills(values(fl("v", 1, setKDLedFlags)))},
-	{names: "KDGKBLED", args: fills(values(fl("v", 1, setKDDefaultLedFlags)))},
-	{names: "KDSETLED", args: ioctlWith(argShown("argp", func(p *printer, v uint64) { p.flags(setKDLedFlags, v&0xff) }))},
-	{names: "KDSKBLED", args: ioctlWith(argShown("argp", func(p *printer, v uint64) { p.flags(setKDDefaultLedFlags, v&0xff) }))},
-	{names: "KIOCSOUND", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
-		p.uint(v)
-		p.tone(pitTickRate, v, func(hz uint64) {
-			p.uint(hz)
-			p.str(" Hz")
-		})
-	}))},
-	{names: "KDMKTONE", args: ioctlWith(argShown("argp", makeTone))},
-	{names: "KDGKBTYPE", args: fills(values(en("v", 1, setKDKbdTypes)))},
-	{names: "KDADDIO KDDELIO", args: ioctlWith(argShown("argp", ioPort))},
-	{names: "KDSETMODE", args: ioctlWith(enum("argp", setKDModes))},
-	{names: "KDGETMODE", args: fills(refEnum(setKDModes))},
-	{names: "GIO_SCRNMAP", args: fillsText(256, (*printer).hexAt)},
-	{names: "PIO_SCRNMAP", args: givesText(256, (*printer).hexAt)},
-	{names: "GIO_UNISCRNMAP", args: fillsText(512, screenMap)},
-	{names: "PIO_UNISCRNMAP", args: givesText(512, screenMap)},
-	{names: "KDGKBMODE", args: fills(values(signed("v", 4, setKDKbdModes)))},
-	{names: "KDSKBMODE", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
-		p.enumDecimal(setKDKbdModes, uint64(int64(int32(v))), true)
-	}))},
-	{names: "KDGKBENT", args: keyEntry(true)},
-	{names: "KDSKBENT", args: keyEntry(false)},
-	{names: "KDGKBSENT", args: keyString(true)},
-	{names: "KDSKBSENT", args: keyString(false)},
-	{names: "KDGKBDIACR", args: fills(kdAccents)},
-	{names: "KDSKBDIACR", args: gives(kdAccents)},
-	{names: "KDGKBDIACRUC", args: fills(kdUnicode)},
-	{names: "KDSKBDIACRUC", args: gives(kdUnicode)},
-	{names: "KDGETKEYCODE", args: completes(kdKeycode, "scancode keycode", "=keycode")},
-	{names: "KDSETKEYCODE", args: gives(kdKeycode)},
-	{names: "KDSIGACCEPT", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
-		if v < 1<<31-1 {
-			p.signal(int64(v))
-		} else {
+var ioctlsKD = lazily(func() []request {
+	return []request{
+		{names: "KDGETLED", args: fills(values(fl("v", 1, setKDLedFlags)))},
+		{names: "KDGKBLED", args: fills(values(fl("v", 1, setKDDefaultLedFlags)))},
+		{names: "KDSETLED", args: ioctlWith(argShown("argp", func(p *printer, v uint64) { p.flags(setKDLedFlags, v&0xff) }))},
+		{names: "KDSKBLED", args: ioctlWith(argShown("argp", func(p *printer, v uint64) { p.flags(setKDDefaultLedFlags, v&0xff) }))},
+		{names: "KIOCSOUND", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
 			p.uint(v)
-		}
-	}))},
-	{names: "KDKBDREP", args: turns(kdRepeat, kdRepeat)},
-	{names: "GIO_FONT", args: fillsText(8192, (*printer).hexAt)},
-	{names: "PIO_FONT", args: givesText(8192, (*printer).hexAt)},
-	{names: "KDGKBMETA", args: fills(refEnum(setKDMetaVals))},
-	{names: "KDSKBMETA", args: ioctlWith(enum("argp", setKDMetaVals))},
-	{names: "PIO_UNIMAPCLR", args: gives(kdMapInit)},
-	{names: "GIO_CMAP", args: fillsText(48, (*printer).hexAt)},
-	{names: "PIO_CMAP", args: givesText(48, (*printer).hexAt)},
-	{names: "KDENABIO KDDISABIO KDMAPDISP KDUNMAPDISP PIO_FONTRESET", args: ioctlNone},
-	{names: "GIO_UNIMAP", args: unicodeMap(true)},
-	{names: "PIO_UNIMAP", args: unicodeMap(false)},
-	{names: "GIO_FONTX", args: turns(structure(u16("charcount"), u16("charheight"), al("chardata")), kdFont)},
-	{names: "PIO_FONTX", args: gives(kdFont)},
-	{names: "KDFONTOP", args: fontOp()},
-}
+			p.tone(pitTickRate, v, func(hz uint64) {
+				p.uint(hz)
+				p.str(" Hz")
+			})
+		}))},
+		{names: "KDMKTONE", args: ioctlWith(argShown("argp", makeTone))},
+		{names: "KDGKBTYPE", args: fills(values(en("v", 1, setKDKbdTypes)))},
+		{names: "KDADDIO KDDELIO", args: ioctlWith(argShown("argp", ioPort))},
+		{names: "KDSETMODE", args: ioctlWith(enum("argp", setKDModes))},
+		{names: "KDGETMODE", args: fills(refEnum(setKDModes))},
+		{names: "GIO_SCRNMAP", args: fillsText(256, (*printer).hexAt)},
+		{names: "PIO_SCRNMAP", args: givesText(256, (*printer).hexAt)},
+		{names: "GIO_UNISCRNMAP", args: fillsText(512, screenMap)},
+		{names: "PIO_UNISCRNMAP", args: givesText(512, screenMap)},
+		{names: "KDGKBMODE", args: fills(values(signed("v", 4, setKDKbdModes)))},
+		{names: "KDSKBMODE", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
+			p.enumDecimal(setKDKbdModes, uint64(int64(int32(v))), true)
+		}))},
+		{names: "KDGKBENT", args: keyEntry(true)},
+		{names: "KDSKBENT", args: keyEntry(false)},
+		{names: "KDGKBSENT", args: keyString(true)},
+		{names: "KDSKBSENT", args: keyString(false)},
+		{names: "KDGKBDIACR", args: fills(kdAccents())},
+		{names: "KDSKBDIACR", args: gives(kdAccents())},
+		{names: "KDGKBDIACRUC", args: fills(kdUnicode())},
+		{names: "KDSKBDIACRUC", args: gives(kdUnicode())},
+		{names: "KDGETKEYCODE", args: completes(kdKeycode(), "scancode keycode", "=keycode")},
+		{names: "KDSETKEYCODE", args: gives(kdKeycode())},
+		{names: "KDSIGACCEPT", args: ioctlWith(argShown("argp", func(p *printer, v uint64) {
+			if v < 1<<31-1 {
+				p.signal(int64(v))
+			} else {
+				p.uint(v)
+			}
+		}))},
+		{names: "KDKBDREP", args: turns(kdRepeat(), kdRepeat())},
+		{names: "GIO_FONT", args: fillsText(8192, (*printer).hexAt)},
+		{names: "PIO_FONT", args: givesText(8192, (*printer).hexAt)},
+		{names: "KDGKBMETA", args: fills(refEnum(setKDMetaVals))},
+		{names: "KDSKBMETA", args: ioctlWith(enum("argp", setKDMetaVals))},
+		{names: "PIO_UNIMAPCLR", args: gives(kdMapInit())},
+		{names: "GIO_CMAP", args: fillsText(48, (*printer).hexAt)},
+		{names: "PIO_CMAP", args: givesText(48, (*printer).hexAt)},
+		{names: "KDENABIO KDDISABIO KDMAPDISP KDUNMAPDISP PIO_FONTRESET", args: ioctlNone()},
+		{names: "GIO_UNIMAP", args: unicodeMap(true)},
+		{names: "PIO_UNIMAP", args: unicodeMap(false)},
+		{names: "GIO_FONTX", args: turns(structure(u16("charcount"), u16("charheight"), al("chardata")), kdFont())},
+		{names: "PIO_FONTX", args: gives(kdFont())},
+		{names: "KDFONTOP", args: fontOp()},
+	}
+})
 
 // argShown is an argument that is a value, which show prints.
 func argShown(name string, show func(p *printer, v uint64)) Arg {
@@ -275,7 +285,7 @@ func keyString(get bool) []Arg {
 	}))
 }
 
-var unicodePair = structure(x16("unicode"), x16("fontpos"))
+var unicodePair = lazily(func() *cstruct { return structure(x16("unicode"), x16("fontpos")) })
 
 // unicodeMap has pairs behind a pointer. When there is no room the kernel says
 // how many there are.
@@ -284,11 +294,11 @@ func unicodeMap(get bool) []Arg {
 		p.str(", entries=")
 		failed := p.failed
 		p.failed = false
-		p.records(unicodePair, p.long(b, 1), n, 0)
+		p.records(unicodePair(), p.long(b, 1), n, 0)
 		p.failed = failed
 	}
-	return ioctlWith(recordArg(kdMap, in, func(p *printer, v *Value) {
-		b := p.fetch(v.Uint, p.bytesOf(kdMap))
+	return ioctlWith(recordArg(kdMap(), in, func(p *printer, v *Value) {
+		b := p.fetch(v.Uint, p.bytesOf(kdMap()))
 		if b == nil {
 			p.ptr(v.Uint)
 			return
@@ -300,11 +310,11 @@ func unicodeMap(get bool) []Arg {
 		}
 	}).twice(func(p *printer, v *Value) {
 		const noMemory = 12
-		was := p.fetchAt(v.Uint, p.bytesOf(kdMap), event.Enter)
+		was := p.fetchAt(v.Uint, p.bytesOf(kdMap()), event.Enter)
 		if !get || was == nil {
 			return
 		}
-		now := p.fetchAt(v.Uint, p.bytesOf(kdMap), event.Leave)
+		now := p.fetchAt(v.Uint, p.bytesOf(kdMap()), event.Leave)
 		if now == nil {
 			p.ptr(v.Uint)
 			p.str("}")
@@ -324,20 +334,22 @@ func unicodeMap(get bool) []Arg {
 	}))
 }
 
-var kdFontOp = structure(
-	e32("op", setKDFontOps), f32("flags", setKDFontFlags).only(isNot("op", 2, 3)), u32("width").only(isNot("op", 3)), u32("height"),
-	u32("charcount").only(isNot("op", 2, 3)), al("data"))
+var kdFontOp = lazily(func() *cstruct {
+	return structure(
+		e32("op", setKDFontOps), f32("flags", setKDFontFlags).only(isNot("op", 2, 3)), u32("width").only(isNot("op", 3)), u32("height"),
+		u32("charcount").only(isNot("op", 2, 3)), al("data"))
+})
 
 // fontOp is a struct console_font_op; what its data is depends on op.
 func fontOp() []Arg {
 	show := func(p *printer, v *Value, names string) {
-		b := p.fetch(v.Uint, p.bytesOf(kdFontOp))
+		b := p.fetch(v.Uint, p.bytesOf(kdFontOp()))
 		if b == nil {
 			p.ptr(v.Uint)
 			return
 		}
 		p.str("{")
-		p.membersAt(kdFontOp.pick(names), b, v.Uint)
+		p.membersAt(kdFontOp().pick(names), b, v.Uint)
 		op, width, count := le32(b, 0), le32(b, 8), le32(b, 16)
 		data := le32(b, 20)
 		if p.word() == 8 {
@@ -358,11 +370,11 @@ func fontOp() []Arg {
 		}
 		p.str("}")
 	}
-	return ioctlWith(recordArg(kdFontOp, in, func(p *printer, v *Value) {
+	return ioctlWith(recordArg(kdFontOp(), in, func(p *printer, v *Value) {
 		show(p, v, "op flags width height charcount")
 	}).twice(func(p *printer, v *Value) {
-		was := p.fetchAt(v.Uint, p.bytesOf(kdFontOp), event.Enter)
-		if was == nil || le32(was, 0) == 0 || le32(was, 0) == 3 || p.nothing() || p.fetch(v.Uint, p.bytesOf(kdFontOp)) == nil {
+		was := p.fetchAt(v.Uint, p.bytesOf(kdFontOp()), event.Enter)
+		if was == nil || le32(was, 0) == 0 || le32(was, 0) == 3 || p.nothing() || p.fetch(v.Uint, p.bytesOf(kdFontOp())) == nil {
 			return
 		}
 		p.str(" => ")

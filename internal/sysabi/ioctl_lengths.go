@@ -15,7 +15,7 @@ func (p *printer) requestWithLength(code uint32, remark bool) bool {
 	case 'E':
 		return p.evdevRequest(dir, nr, iocSize(code), remark)
 	case 'H':
-		name := hiddevLengths[dir][nr]
+		name := hiddevLengths()[dir][nr]
 		return p.macro(name, iocSize(code))
 	case 'M':
 		switch dir {
@@ -34,17 +34,21 @@ func (p *printer) requestWithLength(code uint32, remark bool) bool {
 	return false
 }
 
-var hiddevLengths = map[uint32]map[uint32]string{
-	iocRead: {
-		0x04: "HIDIOCGRAWNAME", 0x05: "HIDIOCGRAWPHYS", 0x06: "HIDIOCSFEATURE", 0x08: "HIDIOCGRAWUNIQ", 0x12: "HIDIOCGPHYS",
-	},
-	iocRead | iocWrite: {0x06: "HIDIOCSFEATURE", 0x07: "HIDIOCGFEATURE"},
-}
+var hiddevLengths = lazily(func() map[uint32]map[uint32]string {
+	return map[uint32]map[uint32]string{
+		iocRead: {
+			0x04: "HIDIOCGRAWNAME", 0x05: "HIDIOCGRAWPHYS", 0x06: "HIDIOCSFEATURE", 0x08: "HIDIOCGRAWUNIQ", 0x12: "HIDIOCGPHYS",
+		},
+		iocRead | iocWrite: {0x06: "HIDIOCSFEATURE", 0x07: "HIDIOCGFEATURE"},
+	}
+})
 
-var evdevLengths = map[uint32]string{
-	0x06: "EVIOCGNAME", 0x07: "EVIOCGPHYS", 0x08: "EVIOCGUNIQ", 0x09: "EVIOCGPROP", 0x0a: "EVIOCGMTSLOTS",
-	0x18: "EVIOCGKEY", 0x19: "EVIOCGLED", 0x1a: "EVIOCGSND", 0x1b: "EVIOCGSW",
-}
+var evdevLengths = lazily(func() map[uint32]string {
+	return map[uint32]string{
+		0x06: "EVIOCGNAME", 0x07: "EVIOCGPHYS", 0x08: "EVIOCGUNIQ", 0x09: "EVIOCGPROP", 0x0a: "EVIOCGMTSLOTS",
+		0x18: "EVIOCGKEY", 0x19: "EVIOCGLED", 0x1a: "EVIOCGSND", 0x1b: "EVIOCGSW",
+	}
+})
 
 func (p *printer) macro(name string, n uint32) bool {
 	if name == "" {
@@ -87,7 +91,7 @@ func (p *printer) evdevRequest(dir, nr, size uint32, remark bool) bool {
 		name(setEvdevAbs, nr-0x40)
 		p.str(")")
 	default:
-		return p.macro(evdevLengths[nr], size)
+		return p.macro(evdevLengths()[nr], size)
 	}
 	return true
 }

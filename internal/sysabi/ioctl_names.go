@@ -56,7 +56,7 @@ func newIoctlTable(tags ...string) *ioctlTable {
 		t.names = append(t.names, Name{v, name})
 		numbers[name] = uint32(v)
 	}
-	for _, family := range ioctlFamilies {
+	for _, family := range ioctlFamilies() {
 		for i := range family.requests {
 			r := &family.requests[i]
 			for _, name := range stdstrings.Fields(r.names) {

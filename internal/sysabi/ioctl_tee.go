@@ -6,61 +6,71 @@ import "culprit/internal/event"
 // with a structure and parameters behind it.
 
 var (
-	teeVersion = structure(
-		e32("impl_id", setTEEImplIds), field{name: "impl_caps", size: 4}.shows(func(p *printer) {
-			if v := p.get("impl_caps"); p.get("impl_id") == 1 {
-				p.flags(setTEEOpteeCaps, v)
-			} else {
-				p.hex(v)
-			}
-		}), f32("gen_caps", setTEEGenCaps)).pick("impl_id gen_caps impl_caps")
-	teeBuffer  = structure(a64("buf_ptr"), u64("buf_len")).pick("buf_len buf_ptr")
-	teeCancel  = structure(u32("cancel_id"), x32("session"))
-	teeClose   = structure(x32("session"))
-	teeAlloc   = structure(x64("size"), f32("flags", setTEEShmFlags), s32("id"))
-	teeShareFD = structure(fd64("fd"), x64("size"), f32("flags", setTEEShmFlags), s32("id"))
-	teeShare   = structure(a64("addr"), x64("length"), f32("flags", setTEEShmFlags), s32("id"))
+	teeVersion = lazily(func() *cstruct {
+		return structure(
+			e32("impl_id", setTEEImplIds), field{name: "impl_caps", size: 4}.shows(func(p *printer) {
+				if v := p.get("impl_caps"); p.get("impl_id") == 1 {
+					p.flags(setTEEOpteeCaps, v)
+				} else {
+					p.hex(v)
+				}
+			}), f32("gen_caps", setTEEGenCaps)).pick("impl_id gen_caps impl_caps")
+	})
+	teeBuffer  = lazily(func() *cstruct { return structure(a64("buf_ptr"), u64("buf_len")).pick("buf_len buf_ptr") })
+	teeCancel  = lazily(func() *cstruct { return structure(u32("cancel_id"), x32("session")) })
+	teeClose   = lazily(func() *cstruct { return structure(x32("session")) })
+	teeAlloc   = lazily(func() *cstruct { return structure(x64("size"), f32("flags", setTEEShmFlags), s32("id")) })
+	teeShareFD = lazily(func() *cstruct { return structure(fd64("fd"), x64("size"), f32("flags", setTEEShmFlags), s32("id")) })
+	teeShare   = lazily(func() *cstruct { return structure(a64("addr"), x64("length"), f32("flags", setTEEShmFlags), s32("id")) })
 
-	teeOpen = structure(
-		uuid("uuid"), field{name: "clnt_uuid", size: 1, n: 16}.shows(func(p *printer) {
-			b := p.memberBytes("clnt_uuid")
-			if login := p.get("clnt_login"); login == 2 || login == 6 { // a group's number lies in it
-				p.id(le32(b, 0))
-			} else {
-				x8("").list(16).show(p, b, b)
-			}
-		}).only(isNot("clnt_login", 0, 1, 4, 5)), e32("clnt_login", setTEELoginTypes), u32("cancel_id"), x32("session"), u32("ret"),
-		e32("ret_origin", setTEEOrigins), u32("num_params"), teeParams)
-	teeInvoke = structure(
-		u32("func"), x32("session"), u32("cancel_id"), u32("ret"), e32("ret_origin", setTEEOrigins), u32("num_params"), teeParams)
-	teeRecv = structure(u32("func"), u32("num_params"), teeParams)
-	teeSend = structure(u32("ret"), u32("num_params"), teeParams)
+	teeOpen = lazily(func() *cstruct {
+		return structure(
+			uuid("uuid"), field{name: "clnt_uuid", size: 1, n: 16}.shows(func(p *printer) {
+				b := p.memberBytes("clnt_uuid")
+				if login := p.get("clnt_login"); login == 2 || login == 6 { // a group's number lies in it
+					p.id(le32(b, 0))
+				} else {
+					x8("").list(16).show(p, b, b)
+				}
+			}).only(isNot("clnt_login", 0, 1, 4, 5)), e32("clnt_login", setTEELoginTypes), u32("cancel_id"), x32("session"), u32("ret"),
+			e32("ret_origin", setTEEOrigins), u32("num_params"), teeParams())
+	})
+	teeInvoke = lazily(func() *cstruct {
+		return structure(
+			u32("func"), x32("session"), u32("cancel_id"), u32("ret"), e32("ret_origin", setTEEOrigins), u32("num_params"), teeParams())
+	})
+	teeRecv = lazily(func() *cstruct { return structure(u32("func"), u32("num_params"), teeParams()) })
+	teeSend = lazily(func() *cstruct { return structure(u32("ret"), u32("num_params"), teeParams()) })
 )
 
-var teeParams = tail("params", func(p *printer) {
-	n := p.get("num_params")
-	if n == 0 {
-		p.str("NULL")
-		return
-	}
-	p.records(teeParam, p.here(), n, 0)
+var teeParams = lazily(func() field {
+	return tail("params", func(p *printer) {
+		n := p.get("num_params")
+		if n == 0 {
+			p.str("NULL")
+			return
+		}
+		p.records(teeParam(), p.here(), n, 0)
+	})
 })
 
 const teeMeta = 0x100 // TEE_IOCTL_PARAM_ATTR_META
 
 // teeParam's numbers mean what the attribute says.
-var teeParam = structure(
-	field{name: "attr", size: 8}.shows(func(p *printer) {
-		v := p.get("attr")
-		if p.enum(setTEEParamAttrTypes, v&0xffffffff&^teeMeta); v&teeMeta != 0 {
-			p.str("|TEE_IOCTL_PARAM_ATTR_META")
-		}
-	}),
-	x64("a").only(isNot("attr", teeNone...)), x64("shm_offs").overlaid().only(is("attr", 5, 6, 7)),
-	x64("buf").overlaid().only(is("attr", 8, 9, 10)), x64("obj_id").overlaid().only(is("attr", 11, 12, 13)),
-	x64("b").only(isNot("attr", teeNone...)), x64("size").overlaid().only(is("attr", 5, 6, 7, 8, 9, 10)),
-	x64("flags").overlaid().only(is("attr", 11, 12, 13)),
-	x64("c").only(isNot("attr", teeNone...)), u64("shm_id").overlaid().only(is("attr", 5, 6, 7)))
+var teeParam = lazily(func() *cstruct {
+	return structure(
+		field{name: "attr", size: 8}.shows(func(p *printer) {
+			v := p.get("attr")
+			if p.enum(setTEEParamAttrTypes, v&0xffffffff&^teeMeta); v&teeMeta != 0 {
+				p.str("|TEE_IOCTL_PARAM_ATTR_META")
+			}
+		}),
+		x64("a").only(isNot("attr", teeNone...)), x64("shm_offs").overlaid().only(is("attr", 5, 6, 7)),
+		x64("buf").overlaid().only(is("attr", 8, 9, 10)), x64("obj_id").overlaid().only(is("attr", 11, 12, 13)),
+		x64("b").only(isNot("attr", teeNone...)), x64("size").overlaid().only(is("attr", 5, 6, 7, 8, 9, 10)),
+		x64("flags").overlaid().only(is("attr", 11, 12, 13)),
+		x64("c").only(isNot("attr", teeNone...)), u64("shm_id").overlaid().only(is("attr", 5, 6, 7)))
+})
 
 // teeNone are the attributes whose numbers have names of their own, or none.
 var teeNone = []uint64{0, 5, 6, 7, 8, 9, 10, 11, 12, 13}
@@ -90,10 +100,10 @@ func teeArgs(r *cstruct, given, filled string) []Arg {
 		return b, addr, size
 	}
 	first, second := r.pick(given), r.pick(filled)
-	return ioctlWith(recordArg(teeBuffer, in, func(p *printer, v *Value) {
+	return ioctlWith(recordArg(teeBuffer(), in, func(p *printer, v *Value) {
 		b, addr, size := inside(p, v, event.Enter)
 		if b == nil {
-			p.recordAt(teeBuffer, v.Uint)
+			p.recordAt(teeBuffer(), v.Uint)
 			return
 		}
 		p.str("{buf_len=")
@@ -112,7 +122,7 @@ func teeArgs(r *cstruct, given, filled string) []Arg {
 		p.str(" => ")
 		b, addr, _ := inside(p, v, event.Leave)
 		if b == nil {
-			p.recordAt(teeBuffer, v.Uint)
+			p.recordAt(teeBuffer(), v.Uint)
 			return
 		}
 		p.str("{")
@@ -121,15 +131,17 @@ func teeArgs(r *cstruct, given, filled string) []Arg {
 	}))
 }
 
-var ioctlsTEE = []request{
-	{names: "TEE_IOC_VERSION", args: fills(teeVersion)},
-	{names: "TEE_IOC_OPEN_SESSION", args: teeArgs(teeOpen, "uuid clnt_login clnt_uuid cancel_id num_params params", "session ret ret_origin params")},
-	{names: "TEE_IOC_INVOKE", args: teeArgs(teeInvoke, "func session cancel_id num_params params", "ret ret_origin params")},
-	{names: "TEE_IOC_CANCEL", args: gives(teeCancel)},
-	{names: "TEE_IOC_CLOSE_SESSION", args: gives(teeClose)},
-	{names: "TEE_IOC_SUPPL_RECV", args: teeArgs(teeRecv, "func num_params params", "num_params params")},
-	{names: "TEE_IOC_SUPPL_SEND", args: teeArgs(teeSend, "num_params params", "ret params")},
-	{names: "TEE_IOC_SHM_ALLOC", args: becomes(teeAlloc, "size flags", "size flags id")},
-	{names: "TEE_IOC_SHM_REGISTER_FD", args: becomes(teeShareFD, "fd flags", "size id")},
-	{names: "TEE_IOC_SHM_REGISTER", args: becomes(teeShare, "addr length flags", "length flags id")},
-}
+var ioctlsTEE = lazily(func() []request {
+	return []request{
+		{names: "TEE_IOC_VERSION", args: fills(teeVersion())},
+		{names: "TEE_IOC_OPEN_SESSION", args: teeArgs(teeOpen(), "uuid clnt_login clnt_uuid cancel_id num_params params", "session ret ret_origin params")},
+		{names: "TEE_IOC_INVOKE", args: teeArgs(teeInvoke(), "func session cancel_id num_params params", "ret ret_origin params")},
+		{names: "TEE_IOC_CANCEL", args: gives(teeCancel())},
+		{names: "TEE_IOC_CLOSE_SESSION", args: gives(teeClose())},
+		{names: "TEE_IOC_SUPPL_RECV", args: teeArgs(teeRecv(), "func num_params params", "num_params params")},
+		{names: "TEE_IOC_SUPPL_SEND", args: teeArgs(teeSend(), "num_params params", "ret params")},
+		{names: "TEE_IOC_SHM_ALLOC", args: becomes(teeAlloc(), "size flags", "size flags id")},
+		{names: "TEE_IOC_SHM_REGISTER_FD", args: becomes(teeShareFD(), "fd flags", "size id")},
+		{names: "TEE_IOC_SHM_REGISTER", args: becomes(teeShare(), "addr length flags", "length flags id")},
+	}
+})

@@ -2,20 +2,26 @@ package sysabi
 
 // Terminals: ioctl_tty(2).
 
-var termios = structure(termFlags(4,
-	en("c_line", 1, setTermLineDiscs),
-	u8("c_cc").list(19).shows(controlChars))...)
+var termios = lazily(func() *cstruct {
+	return structure(termFlags(4,
+		en("c_line", 1, setTermLineDiscs),
+		u8("c_cc").list(19).shows(controlChars))...)
+})
 
 // termios2 has speeds besides.
-var termios2 = structure(termFlags(4,
-	en("c_line", 1, setTermLineDiscs),
-	u8("c_cc").list(19).shows(controlChars),
-	u32("c_ispeed"), u32("c_ospeed"))...)
+var termios2 = lazily(func() *cstruct {
+	return structure(termFlags(4,
+		en("c_line", 1, setTermLineDiscs),
+		u8("c_cc").list(19).shows(controlChars),
+		u32("c_ispeed"), u32("c_ospeed"))...)
+})
 
 // termio is the older form, of shorts.
-var termio = structure(termFlags(2,
-	en("c_line", 1, setTermLineDiscs),
-	u8("c_cc").list(8).shows(controlChars))...)
+var termio = lazily(func() *cstruct {
+	return structure(termFlags(2,
+		en("c_line", 1, setTermLineDiscs),
+		u8("c_cc").list(8).shows(controlChars))...)
+})
 
 func termFlags(size int, more ...field) []field {
 	return append([]field{
@@ -76,26 +82,28 @@ func controlChars(p *printer) {
 	p.str("]")
 }
 
-var winsize = structure(u16("ws_row"), u16("ws_col"), u16("ws_xpixel"), u16("ws_ypixel"))
+var winsize = lazily(func() *cstruct { return structure(u16("ws_row"), u16("ws_col"), u16("ws_xpixel"), u16("ws_ypixel")) })
 
-var ioctlsTerm = []request{
-	{names: "TCGETS2", args: fills(termios2)},
-	{names: "TCSETS2 TCSETSW2 TCSETSF2", args: gives(termios2)},
-	{names: "TCGETS TIOCGLCKTRMIOS", args: fills(termios)},
-	{names: "TCSETS TCSETSW TCSETSF TIOCSLCKTRMIOS", args: gives(termios)},
-	{names: "TCGETA", args: fills(termio)},
-	{names: "TCSETA TCSETAW TCSETAF", args: gives(termio)},
-	{names: "TIOCGWINSZ", args: fills(winsize)},
-	{names: "TIOCSWINSZ", args: gives(winsize)},
-	{names: "TCXONC", args: ioctlWith(enum("arg", setTCXONCOptions).wide())},
-	{names: "TCFLSH", args: ioctlWith(enum("arg", setTCFLSHOptions).wide())},
-	{names: "TCSBRK TCSBRKP TIOCSCTTY", args: ioctlWith(num("arg"))},
-	{names: "TIOCMGET", args: fills(refFlags(setModemFlags))},
-	{names: "TIOCMBIS TIOCMBIC TIOCMSET", args: gives(refFlags(setModemFlags))},
-	{names: "TIOCGPGRP TIOCGSID TIOCGETD TIOCGSOFTCAR TIOCGPTN FIONREAD TIOCOUTQ TIOCGEXCL TIOCGDEV", args: fills(refInt)},
-	{names: "TIOCSPGRP TIOCSETD TIOCSSOFTCAR FIONBIO FIOASYNC", args: gives(refInt)},
-	{names: "TIOCPKT", args: as("mode", gives(refInt))},
-	{names: "TIOCSPTLCK", args: as("lock", gives(refInt))},
-	{names: "TIOCSTI", args: givesText(1, (*printer).bytesAt)},
-	{names: "TIOCSBRK TIOCCBRK TIOCCONS TIOCNOTTY TIOCEXCL TIOCNXCL FIOCLEX FIONCLEX TIOCVHANGUP TIOCSSERIAL", args: ioctlNone},
-}
+var ioctlsTerm = lazily(func() []request {
+	return []request{
+		{names: "TCGETS2", args: fills(termios2())},
+		{names: "TCSETS2 TCSETSW2 TCSETSF2", args: gives(termios2())},
+		{names: "TCGETS TIOCGLCKTRMIOS", args: fills(termios())},
+		{names: "TCSETS TCSETSW TCSETSF TIOCSLCKTRMIOS", args: gives(termios())},
+		{names: "TCGETA", args: fills(termio())},
+		{names: "TCSETA TCSETAW TCSETAF", args: gives(termio())},
+		{names: "TIOCGWINSZ", args: fills(winsize())},
+		{names: "TIOCSWINSZ", args: gives(winsize())},
+		{names: "TCXONC", args: ioctlWith(enum("arg", setTCXONCOptions).wide())},
+		{names: "TCFLSH", args: ioctlWith(enum("arg", setTCFLSHOptions).wide())},
+		{names: "TCSBRK TCSBRKP TIOCSCTTY", args: ioctlWith(num("arg"))},
+		{names: "TIOCMGET", args: fills(refFlags(setModemFlags))},
+		{names: "TIOCMBIS TIOCMBIC TIOCMSET", args: gives(refFlags(setModemFlags))},
+		{names: "TIOCGPGRP TIOCGSID TIOCGETD TIOCGSOFTCAR TIOCGPTN FIONREAD TIOCOUTQ TIOCGEXCL TIOCGDEV", args: fills(refInt())},
+		{names: "TIOCSPGRP TIOCSETD TIOCSSOFTCAR FIONBIO FIOASYNC", args: gives(refInt())},
+		{names: "TIOCPKT", args: as("mode", gives(refInt()))},
+		{names: "TIOCSPTLCK", args: as("lock", gives(refInt()))},
+		{names: "TIOCSTI", args: givesText(1, (*printer).bytesAt)},
+		{names: "TIOCSBRK TIOCCBRK TIOCCONS TIOCNOTTY TIOCEXCL TIOCNXCL FIOCLEX FIONCLEX TIOCVHANGUP TIOCSSERIAL", args: ioctlNone()},
+	}
+})

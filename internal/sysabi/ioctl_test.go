@@ -39,7 +39,7 @@ func TestIoctlTable(t *testing.T) {
 			t.Errorf("%s has %d names", name, len(numbers))
 		}
 		seen := map[string]bool{}
-		for _, family := range ioctlFamilies {
+		for _, family := range ioctlFamilies() {
 			for _, r := range family.requests {
 				for _, n := range stdstrings.Fields(r.names) {
 					if seen[n] {
@@ -78,7 +78,7 @@ func TestIoctlTable(t *testing.T) {
 // The text of each request of a family: with numbers in memory that make small
 // flags, lengths and counts, and when the call fails.
 func TestIoctlGolden(t *testing.T) {
-	for _, family := range ioctlFamilies {
+	for _, family := range ioctlFamilies() {
 		t.Run(family.name, func(t *testing.T) {
 			var b []byte
 			for _, r := range family.requests {

@@ -231,13 +231,15 @@ func (p *printer) flock(b []byte, start, length, pid int64) {
 	p.str("}")
 }
 
-var openHow = newRecord(
-	part("flags", 8, func(p *printer, b, _ []byte) { p.styled(le(b), func() { p.openFlags(le(b)) }) }),
-	part("mode", 8, func(p *printer, b, _ []byte) { p.perm(le(b)) }).only(func(_ *printer, b, all []byte) bool {
-		return creates(le64(all, 0)) || !zero(b)
-	}),
-	f64("resolve", setResolve),
-)
+var openHow = lazily(func() *cstruct {
+	return newRecord(
+		part("flags", 8, func(p *printer, b, _ []byte) { p.styled(le(b), func() { p.openFlags(le(b)) }) }),
+		part("mode", 8, func(p *printer, b, _ []byte) { p.perm(le(b)) }).only(func(_ *printer, b, all []byte) bool {
+			return creates(le64(all, 0)) || !zero(b)
+		}),
+		f64("resolve", setResolve),
+	)
+})
 
 // openFlags prints the access mode and the flags of open(2).
 func (p *printer) openFlags(v uint64) {

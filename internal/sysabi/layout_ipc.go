@@ -133,16 +133,24 @@ func semidDS(set bool, gaps bool) *cstruct {
 }
 
 var (
-	msqidSet, msqidStat = msqidDS(true), msqidDS(false)
-	shmidSet, shmidStat = shmidDS(true), shmidDS(false)
-	semidSet, semidStat = semidDS(true, true), semidDS(false, true)
-	semidArm            = semidDS(false, false)
+	msqidSet, msqidStat = lazily(func() *cstruct { return msqidDS(true) }), lazily(func() *cstruct { return msqidDS(false) })
+	shmidSet, shmidStat = lazily(func() *cstruct { return shmidDS(true) }), lazily(func() *cstruct { return shmidDS(false) })
+	semidSet, semidStat = lazily(func() *cstruct { return semidDS(true, true) }), lazily(func() *cstruct { return semidDS(false, true) })
+	semidArm            = lazily(func() *cstruct { return semidDS(false, false) })
 
-	msgInfo = newRecord(s32("msgpool"), s32("msgmap"), s32("msgmax"), s32("msgmnb"), s32("msgmni"), s32("msgssz"), s32("msgtql"), u16("msgseg"))
-	semInfo = newRecord(s32("semmap"), s32("semmni"), s32("semmns"), s32("semmnu"), s32("semmsl"), s32("semopm"), s32("semume"),
-		s32("semusz"), s32("semvmx"), s32("semaem"))
-	shmIPCInfo = newRecord(ul("shmmax"), ul("shmmin"), ul("shmmni"), ul("shmseg"), ul("shmall"), ul(""), ul(""), ul(""), ul(""))
-	shmInfo    = newRecord(s32("used_ids"), ul("shm_tot"), ul("shm_rss"), ul("shm_swp"), ul("swap_attempts"), ul("swap_successes"))
+	msgInfo = lazily(func() *cstruct {
+		return newRecord(s32("msgpool"), s32("msgmap"), s32("msgmax"), s32("msgmnb"), s32("msgmni"), s32("msgssz"), s32("msgtql"), u16("msgseg"))
+	})
+	semInfo = lazily(func() *cstruct {
+		return newRecord(s32("semmap"), s32("semmni"), s32("semmns"), s32("semmnu"), s32("semmsl"), s32("semopm"), s32("semume"),
+			s32("semusz"), s32("semvmx"), s32("semaem"))
+	})
+	shmIPCInfo = lazily(func() *cstruct {
+		return newRecord(ul("shmmax"), ul("shmmin"), ul("shmmni"), ul("shmseg"), ul("shmall"), ul(""), ul(""), ul(""), ul(""))
+	})
+	shmInfo = lazily(func() *cstruct {
+		return newRecord(s32("used_ids"), ul("shm_tot"), ul("shm_rss"), ul("shm_swp"), ul("swap_attempts"), ul("swap_successes"))
+	})
 )
 
 func msgctl(buf Arg) []Arg { return []Arg{num("msqid"), ipcOp(setMsgctl), buf} }
@@ -150,30 +158,32 @@ func shmctl(buf Arg) []Arg { return []Arg{num("shmid"), ipcOp(setShmctl), buf} }
 func semctl(arg Arg) []Arg { return []Arg{num("semid"), num("semnum"), ipcOp(setSemctl), arg} }
 
 var (
-	msgctlSet, msgctlStat, msgctlInfo = msgctl(given("buf", msqidSet)), msgctl(filled("buf", msqidStat)), msgctl(filled("buf", msgInfo))
+	msgctlSet, msgctlStat, msgctlInfo = lazily(func() []Arg { return msgctl(given("buf", msqidSet())) }), lazily(func() []Arg { return msgctl(filled("buf", msqidStat())) }), lazily(func() []Arg { return msgctl(filled("buf", msgInfo())) })
 	msgctlOther                       = msgctl(ptr("buf"))
-	shmctlSet, shmctlStat             = shmctl(given("buf", shmidSet)), shmctl(filled("buf", shmidStat))
-	shmctlInfo, shmctlShmInfo         = shmctl(filled("buf", shmIPCInfo)), shmctl(filled("buf", shmInfo))
+	shmctlSet, shmctlStat             = lazily(func() []Arg { return shmctl(given("buf", shmidSet())) }), lazily(func() []Arg { return shmctl(filled("buf", shmidStat())) })
+	shmctlInfo, shmctlShmInfo         = lazily(func() []Arg { return shmctl(filled("buf", shmIPCInfo())) }), lazily(func() []Arg { return shmctl(filled("buf", shmInfo())) })
 	shmctlOther                       = shmctl(ptr("buf"))
-	semctlSet, semctlInfo             = semctl(given("arg", semidSet)), semctl(filled("arg", semInfo))
-	semctlStat                        = semctl(shown("arg", out, semidStat.size, func(p *printer, v *Value) {
-		if p.c.Arch == event.ArchAArch64 {
-			p.recordAt(semidArm, v.Uint)
-		} else {
-			p.recordAt(semidStat, v.Uint)
-		}
-	}))
+	semctlSet, semctlInfo             = lazily(func() []Arg { return semctl(given("arg", semidSet())) }), lazily(func() []Arg { return semctl(filled("arg", semInfo())) })
+	semctlStat                        = lazily(func() []Arg {
+		return semctl(shown("arg", out, semidStat().size, func(p *printer, v *Value) {
+			if p.c.Arch == event.ArchAArch64 {
+				p.recordAt(semidArm(), v.Uint)
+			} else {
+				p.recordAt(semidStat(), v.Uint)
+			}
+		}))
+	})
 	semctlOther = semctl(ptr("arg"))
 )
 
 func msgctlArgs(r *[6]uint64) []Arg {
 	switch uint32(r[1]) &^ ipc64 {
 	case ipcSet:
-		return msgctlSet
+		return msgctlSet()
 	case ipcStat, 11, 13: // MSG_STAT, MSG_STAT_ANY
-		return msgctlStat
+		return msgctlStat()
 	case ipcInfo, 12: // MSG_INFO
-		return msgctlInfo
+		return msgctlInfo()
 	}
 	return msgctlOther
 }
@@ -181,13 +191,13 @@ func msgctlArgs(r *[6]uint64) []Arg {
 func shmctlArgs(r *[6]uint64) []Arg {
 	switch uint32(r[1]) &^ ipc64 {
 	case ipcSet:
-		return shmctlSet
+		return shmctlSet()
 	case ipcStat, 13, 15: // SHM_STAT, SHM_STAT_ANY
-		return shmctlStat
+		return shmctlStat()
 	case ipcInfo:
-		return shmctlInfo
+		return shmctlInfo()
 	case 14: // SHM_INFO
-		return shmctlShmInfo
+		return shmctlShmInfo()
 	}
 	return shmctlOther
 }
@@ -195,11 +205,11 @@ func shmctlArgs(r *[6]uint64) []Arg {
 func semctlArgs(r *[6]uint64) []Arg {
 	switch uint32(r[2]) &^ ipc64 {
 	case ipcSet:
-		return semctlSet
+		return semctlSet()
 	case ipcStat, 18, 20: // SEM_STAT, SEM_STAT_ANY
-		return semctlStat
+		return semctlStat()
 	case ipcInfo, 19: // SEM_INFO
-		return semctlInfo
+		return semctlInfo()
 	}
 	return semctlOther
 }

@@ -5,25 +5,33 @@ import "culprit/internal/event"
 // Structures of the mount calls (mount_setattr(2), statmount(2), listmount(2))
 // and of listns(2).
 
-var mountAttr = newRecord(
-	f64("attr_set", setMountAttr), f64("attr_clr", setMountAttr), en("propagation", 8, setMountAttrPropagation),
-	part("userns_fd", 8, func(p *printer, b, all []byte) {
-		const idmap = 0x100000 // MOUNT_ATTR_IDMAP
-		if v := le(b); v > 1<<31-1 || (le64(all, 0)|le64(all, 8))&idmap == 0 {
-			p.uint(v)
-		} else {
-			p.fd(int64(v))
-		}
-	}),
-)
+var mountAttr = lazily(func() *cstruct {
+	return newRecord(
+		f64("attr_set", setMountAttr), f64("attr_clr", setMountAttr), en("propagation", 8, setMountAttrPropagation),
+		part("userns_fd", 8, func(p *printer, b, all []byte) {
+			const idmap = 0x100000 // MOUNT_ATTR_IDMAP
+			if v := le(b); v > 1<<31-1 || (le64(all, 0)|le64(all, 8))&idmap == 0 {
+				p.uint(v)
+			} else {
+				p.fd(int64(v))
+			}
+		}),
+	)
+})
 
 // What statmount and listmount are asked for (struct mnt_id_req) differs in
 // param; each begins with its size.
 var (
-	statmountReq = newRecord(u32("size"), fd32("mnt_ns_fd"), x64("mnt_id"), f64("param", setStatmountMask), x64("mnt_ns_id"))
-	listmountReq = newRecord(u32("size"), fd32("mnt_ns_fd"), en("mnt_id", 8, setListmountMntId), x64("param"), x64("mnt_ns_id"))
-	listnsReq    = newRecord(u32("size"), x32("spare").nonzero(), x64("ns_id"), f32("ns_type", setNsType), x32("spare2").nonzero(),
-		en("user_ns_id", 8, setListnsUserNsId))
+	statmountReq = lazily(func() *cstruct {
+		return newRecord(u32("size"), fd32("mnt_ns_fd"), x64("mnt_id"), f64("param", setStatmountMask), x64("mnt_ns_id"))
+	})
+	listmountReq = lazily(func() *cstruct {
+		return newRecord(u32("size"), fd32("mnt_ns_fd"), en("mnt_id", 8, setListmountMntId), x64("param"), x64("mnt_ns_id"))
+	})
+	listnsReq = lazily(func() *cstruct {
+		return newRecord(u32("size"), x32("spare").nonzero(), x64("ns_id"), f32("ns_type", setNsType), x32("spare2").nonzero(),
+			en("user_ns_id", 8, setListnsUserNsId))
+	})
 )
 
 // selfSized is a structure whose first field says how big it is, at least
@@ -84,8 +92,8 @@ func (p *printer) statmount(addr, size uint64) {
 	}
 	mask := le64(b, 8)
 	p.str("{")
-	for i := range statmountFields {
-		f := &statmountFields[i]
+	for i := range statmountFields() {
+		f := &statmountFields()[i]
 		if f.bit != 0 && mask&f.bit == 0 {
 			continue
 		}
@@ -145,7 +153,15 @@ func showSetEnum(p *printer, b []byte, s *Set)  { p.enum(s, le(b)) }
 // statmountFields are the fields of struct statmount in the order in which they
 // are printed: at is the offset, size 0 an offset into the strings, num the
 // offset of their number.
-var statmountFields = [...]struct {
+var statmountFields = lazily(func() []struct {
+	name string
+	bit  uint64
+	at   int
+	size int
+	num  int
+	set  *Set
+	show func(p *printer, b []byte, s *Set)
+} { return []struct {
 	name          string
 	bit           uint64 // of the mask
 	at, size, num int
@@ -173,7 +189,7 @@ var statmountFields = [...]struct {
 	{name: "supported_mask", bit: 0x1000, at: 144, size: 8, set: setStatmountMask, show: showSetFlags},
 	{name: "mnt_uidmap_num", bit: 0x2000, at: 152, size: 4}, {name: "mnt_uidmap", bit: 0x2000, at: 156, num: 152},
 	{name: "mnt_gidmap_num", bit: 0x4000, at: 160, size: 4}, {name: "mnt_gidmap", bit: 0x4000, at: 164, num: 160},
-}
+} })
 
 var statmountBuf = shown("buf", out, statmountHead, func(p *printer, v *Value) {
 	p.statmount(v.Uint, p.size(v, 2))
@@ -214,31 +230,33 @@ var (
 		p.str("}")
 	})
 
-	handle = shown("handle", in, 8, func(p *printer, v *Value) {
-		if b := p.fetch(v.Uint, 8); b != nil {
-			p.str("{handle_bytes=")
-			p.uint(le32(b, 0))
-		} else {
-			p.ptr(v.Uint)
-		}
-	}).twice(func(p *printer, v *Value) {
-		const overflow = -75 // EOVERFLOW: the kernel told the room that it needs
-		was := p.fetchAt(v.Uint, 8, event.Enter)
-		if was == nil {
-			return
-		}
-		if b := p.fetchAt(v.Uint, 8, event.Leave); b != nil && (!p.failed || p.s.Ret == overflow) {
-			if le32(b, 0) != le32(was, 0) {
-				p.str(" => ")
+	handle = lazily(func() Arg {
+		return shown("handle", in, 8, func(p *printer, v *Value) {
+			if b := p.fetch(v.Uint, 8); b != nil {
+				p.str("{handle_bytes=")
 				p.uint(le32(b, 0))
+			} else {
+				p.ptr(v.Uint)
 			}
-			if !p.failed {
-				p.str(", handle_type=")
-				p.int(i32(b, 4))
-				p.fileHandle(v.Uint, le32(b, 0))
+		}).twice(func(p *printer, v *Value) {
+			const overflow = -75 // EOVERFLOW: the kernel told the room that it needs
+			was := p.fetchAt(v.Uint, 8, event.Enter)
+			if was == nil {
+				return
 			}
-		}
-		p.str("}")
+			if b := p.fetchAt(v.Uint, 8, event.Leave); b != nil && (!p.failed || p.s.Ret == overflow) {
+				if le32(b, 0) != le32(was, 0) {
+					p.str(" => ")
+					p.uint(le32(b, 0))
+				}
+				if !p.failed {
+					p.str(", handle_type=")
+					p.int(i32(b, 4))
+					p.fileHandle(v.Uint, le32(b, 0))
+				}
+			}
+			p.str("}")
+		})
 	})
 )
 

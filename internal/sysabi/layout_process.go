@@ -18,94 +18,100 @@ func cloneWith(flag uint64) func(*printer, []byte, []byte) bool {
 // setsTids reports that clone3 is given thread ids, or a number of them.
 func setsTids(_ *printer, _, all []byte) bool { return len(all) >= 80 && !zero(all[64:80]) }
 
-var clone3 = newRecord(
-	f64("flags", setClone3All),
-	a64("pidfd").only(cloneWith(clonePidfd)), a64("child_tid").only(cloneWith(cloneChildTid)), a64("parent_tid").only(cloneWith(cloneParentSettid)),
-	part("exit_signal", 8, func(p *printer, b, _ []byte) {
-		if v := le(b); v < 1<<31-1 {
-			p.signal(int64(v))
-		} else {
-			p.uint(v)
-		}
-	}),
-	a64("stack"), x64("stack_size"),
-	part("tls", 8, func(p *printer, b, _ []byte) { p.tls(le(b)) }).only(cloneWith(cloneSettls)),
-	part("set_tid", 8, func(p *printer, b, all []byte) {
-		n := le64(all, 72)
-		if le(b) == 0 || n == 0 || n > 32 {
-			p.ptr(le(b))
-			return
-		}
-		p.array(le(b), n, 4, func(b []byte) { p.int(les(b)) })
-	}).only(setsTids),
-	u64("set_tid_size").only(setsTids),
-	u64("cgroup").only(func(_ *printer, b, all []byte) bool { return !zero(b) || le64(all, 0)&cloneIntoCgroup != 0 }),
-)
+var clone3 = lazily(func() *cstruct {
+	return newRecord(
+		f64("flags", setClone3All()),
+		a64("pidfd").only(cloneWith(clonePidfd)), a64("child_tid").only(cloneWith(cloneChildTid)), a64("parent_tid").only(cloneWith(cloneParentSettid)),
+		part("exit_signal", 8, func(p *printer, b, _ []byte) {
+			if v := le(b); v < 1<<31-1 {
+				p.signal(int64(v))
+			} else {
+				p.uint(v)
+			}
+		}),
+		a64("stack"), x64("stack_size"),
+		part("tls", 8, func(p *printer, b, _ []byte) { p.tls(le(b)) }).only(cloneWith(cloneSettls)),
+		part("set_tid", 8, func(p *printer, b, all []byte) {
+			n := le64(all, 72)
+			if le(b) == 0 || n == 0 || n > 32 {
+				p.ptr(le(b))
+				return
+			}
+			p.array(le(b), n, 4, func(b []byte) { p.int(les(b)) })
+		}).only(setsTids),
+		u64("set_tid_size").only(setsTids),
+		u64("cgroup").only(func(_ *printer, b, all []byte) bool { return !zero(b) || le64(all, 0)&cloneIntoCgroup != 0 }),
+	)
+})
 
 const cloneLeast = 64 // CLONE_ARGS_SIZE_VER0
 
-var cloneArgs3 = extensible("cl_args", in, clone3, cloneLeast, 1).twice(func(p *printer, v *Value) {
-	size := p.size(v, 1)
-	n := min(size, uint64(clone3.size))
-	if p.failed || n < cloneLeast || p.fetchAt(v.Uint, int(n), event.Enter) == nil {
-		return
-	}
-	b := p.fetch(v.Uint, int(n))
-	if b == nil {
-		p.str(" => ")
-		p.ptr(v.Uint)
-		return
-	}
-	mark := len(p.b)
-	p.str(" => {")
-	if le64(b, 0)&clonePidfd != 0 {
-		p.field("pidfd")
-		p.indirect(le64(b, 8), 4, func(b []byte) { p.fd(les(b)) })
-	}
-	if le64(b, 0)&cloneParentSettid != 0 {
-		p.field("parent_tid")
-		if at := le64(b, 24); p.m.live == nil && at != 0 && p.fetch(at, 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
-			p.str("[")
-			p.pid(p.s.Ret, TID)
-			p.str("]")
-		} else {
-			p.indirect(le64(b, 24), 4, func(b []byte) { p.pid(les(b), TID) })
+var cloneArgs3 = lazily(func() Arg {
+	return extensible("cl_args", in, clone3(), cloneLeast, 1).twice(func(p *printer, v *Value) {
+		size := p.size(v, 1)
+		n := min(size, uint64(clone3().size))
+		if p.failed || n < cloneLeast || p.fetchAt(v.Uint, int(n), event.Enter) == nil {
+			return
 		}
-	}
-	p.rest(v.Uint, n, size)
-	if len(p.b) == mark+len(" => {") {
-		p.b = p.b[:mark]
-		return
-	}
-	p.str("}")
+		b := p.fetch(v.Uint, int(n))
+		if b == nil {
+			p.str(" => ")
+			p.ptr(v.Uint)
+			return
+		}
+		mark := len(p.b)
+		p.str(" => {")
+		if le64(b, 0)&clonePidfd != 0 {
+			p.field("pidfd")
+			p.indirect(le64(b, 8), 4, func(b []byte) { p.fd(les(b)) })
+		}
+		if le64(b, 0)&cloneParentSettid != 0 {
+			p.field("parent_tid")
+			if at := le64(b, 24); p.m.live == nil && at != 0 && p.fetch(at, 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
+				p.str("[")
+				p.pid(p.s.Ret, TID)
+				p.str("]")
+			} else {
+				p.indirect(le64(b, 24), 4, func(b []byte) { p.pid(les(b), TID) })
+			}
+		}
+		p.rest(v.Uint, n, size)
+		if len(p.b) == mark+len(" => {") {
+			p.b = p.b[:mark]
+			return
+		}
+		p.str("}")
+	})
 })
 
 // tls is a thread's area: a segment on i386, an address elsewhere.
 func (p *printer) tls(v uint64) {
 	if p.c.Arch == event.ArchI386 {
-		p.recordAt(userDesc, v)
+		p.recordAt(userDesc(), v)
 		return
 	}
 	p.ptr(v)
 }
 
 // struct user_desc: bit fields behind three numbers (asm/ldt.h).
-var userDesc = newRecord(
-	part("entry_number", 4, func(p *printer, b, _ []byte) { p.id(le(b)) }),
-	part("base_addr", 4, func(p *printer, b, _ []byte) { p.hexPad(le(b), 8) }),
-	part("limit", 4, func(p *printer, b, _ []byte) { p.hexPad(le(b), 8) }),
-	part("seg_32bit", 4, func(p *printer, b, _ []byte) {
-		v := le(b)
-		p.uint(v & 1)
-		for _, f := range descBits {
-			if f.name == "lm" && p.c.Arch == event.ArchI386 {
-				break
+var userDesc = lazily(func() *cstruct {
+	return newRecord(
+		part("entry_number", 4, func(p *printer, b, _ []byte) { p.id(le(b)) }),
+		part("base_addr", 4, func(p *printer, b, _ []byte) { p.hexPad(le(b), 8) }),
+		part("limit", 4, func(p *printer, b, _ []byte) { p.hexPad(le(b), 8) }),
+		part("seg_32bit", 4, func(p *printer, b, _ []byte) {
+			v := le(b)
+			p.uint(v & 1)
+			for _, f := range descBits {
+				if f.name == "lm" && p.c.Arch == event.ArchI386 {
+					break
+				}
+				p.field(f.name)
+				p.uint(v >> f.shift & f.mask)
 			}
-			p.field(f.name)
-			p.uint(v >> f.shift & f.mask)
-		}
-	}),
-)
+		}),
+	)
+})
 
 var descBits = [...]struct {
 	name        string
@@ -117,53 +123,57 @@ var descBits = [...]struct {
 // set_thread_area tells the number that it chose.
 func threadAreaRemark(p *printer) {
 	p.at = event.Leave
-	if v, ok := p.number(p.s.Args[0], 4); ok && p.fetch(p.s.Args[0], userDesc.size) != nil {
+	if v, ok := p.number(p.s.Args[0], 4); ok && p.fetch(p.s.Args[0], userDesc().size) != nil {
 		p.str("entry_number=")
 		p.uint(v)
 	}
 }
 
-var getThreadArea = shown("u_info", in, userDesc.size, func(p *printer, v *Value) {
-	n, ok := p.number(v.Uint, 4)
-	if !ok {
-		p.ptr(v.Uint)
-		return
-	}
-	p.str("{entry_number=")
-	p.id(n)
-}).twice(func(p *printer, v *Value) {
-	was := p.fetchAt(v.Uint, 4, event.Enter)
-	if was == nil {
-		return
-	}
-	b := p.fetch(v.Uint, userDesc.size)
-	if b == nil {
-		p.str(", ...}")
-		return
-	}
-	if le(was) != le32(b, 0) {
-		p.str(" => ")
-		p.id(le32(b, 0))
-	}
-	rest := *userDesc
-	rest.fields = rest.fields[1:]
-	p.members(&rest, b)
-	p.str("}")
+var getThreadArea = lazily(func() Arg {
+	return shown("u_info", in, userDesc().size, func(p *printer, v *Value) {
+		n, ok := p.number(v.Uint, 4)
+		if !ok {
+			p.ptr(v.Uint)
+			return
+		}
+		p.str("{entry_number=")
+		p.id(n)
+	}).twice(func(p *printer, v *Value) {
+		was := p.fetchAt(v.Uint, 4, event.Enter)
+		if was == nil {
+			return
+		}
+		b := p.fetch(v.Uint, userDesc().size)
+		if b == nil {
+			p.str(", ...}")
+			return
+		}
+		if le(was) != le32(b, 0) {
+			p.str(" => ")
+			p.id(le32(b, 0))
+		}
+		rest := *userDesc()
+		rest.fields = rest.fields[1:]
+		p.members(&rest, b)
+		p.str("}")
+	})
 })
 
 // modify_ldt's entry, when it has the size of one.
-var ldtEntry = shown("ptr", in, userDesc.size, func(p *printer, v *Value) {
-	if p.size(v, 2) == uint64(userDesc.size) {
-		p.recordAt(userDesc, v.Uint)
-	} else {
-		p.ptr(v.Uint)
-	}
+var ldtEntry = lazily(func() Arg {
+	return shown("ptr", in, userDesc().size, func(p *printer, v *Value) {
+		if p.size(v, 2) == uint64(userDesc().size) {
+			p.recordAt(userDesc(), v.Uint)
+		} else {
+			p.ptr(v.Uint)
+		}
+	})
 })
 
 // targetFD is another process's.
 var targetFD = num("targetfd")
 
-var schedParam = newRecord(s32("sched_priority"))
+var schedParam = lazily(func() *cstruct { return newRecord(s32("sched_priority")) })
 
 // struct sched_attr. What sched_setattr leaves as it is isn't printed.
 const (
@@ -175,15 +185,17 @@ func setsParams(p *printer, _, all []byte) bool {
 	return p.c.Name == "sched_getattr" || le64(all, 8)&keepParams == 0
 }
 
-var schedAttr = newRecord(
-	u32("size"),
-	e32("sched_policy", setSched).only(func(p *printer, b, all []byte) bool {
-		return p.c.Name == "sched_getattr" || les(b) < 0 || le64(all, 8)&(keepPolicy|keepParams) == 0
-	}),
-	f64("sched_flags", setSchedFlags), s32("sched_nice").only(setsParams), u32("sched_priority").only(setsParams),
-	u64("sched_runtime").only(setsParams), u64("sched_deadline").only(setsParams), u64("sched_period").only(setsParams),
-	u32("sched_util_min"), u32("sched_util_max"),
-)
+var schedAttr = lazily(func() *cstruct {
+	return newRecord(
+		u32("size"),
+		e32("sched_policy", setSched).only(func(p *printer, b, all []byte) bool {
+			return p.c.Name == "sched_getattr" || les(b) < 0 || le64(all, 8)&(keepPolicy|keepParams) == 0
+		}),
+		f64("sched_flags", setSchedFlags), s32("sched_nice").only(setsParams), u32("sched_priority").only(setsParams),
+		u64("sched_runtime").only(setsParams), u64("sched_deadline").only(setsParams), u64("sched_period").only(setsParams),
+		u32("sched_util_min"), u32("sched_util_max"),
+	)
+})
 
 // schedAttrAt prints as much of the structure as size says, which has room for
 // usize bytes.
@@ -192,11 +204,11 @@ func (p *printer) schedAttrAt(b []byte, size, usize uint64) {
 	switch {
 	case size < schedLeast:
 		b = b[:4]
-	case size < uint64(schedAttr.size):
+	case size < uint64(schedAttr().size):
 		b = b[:schedLeast]
 	}
-	p.members(schedAttr, b)
-	if usize > min(size, uint64(schedAttr.size)) {
+	p.members(schedAttr(), b)
+	if usize > min(size, uint64(schedAttr().size)) {
 		p.str(", ...")
 	}
 	p.str("}")
@@ -209,44 +221,48 @@ func zeroExtended(b []byte, n int) []byte {
 	return append(make([]byte, 0, n), b...)[:n]
 }
 
-var schedSet = shown("attr", in, schedAttr.size, func(p *printer, v *Value) {
-	size, ok := p.number(v.Uint, 4)
-	if !ok {
-		p.ptr(v.Uint)
-		return
-	}
-	usize := size
-	if usize == 0 {
-		usize = schedLeast
-	}
-	n := min(usize, uint64(schedAttr.size))
-	b := p.fetch(v.Uint, int(n))
-	if n < schedLeast {
-		b = p.fetch(v.Uint, 4)
-	}
-	if b == nil {
-		p.ptr(v.Uint)
-		return
-	}
-	p.schedAttrAt(zeroExtended(b, schedAttr.size), n, usize)
-}).twice(func(p *printer, v *Value) {
-	if b := p.fetchAt(v.Uint, 4, event.Leave); p.s.Ret == -7 && b != nil { // E2BIG
-		p.str(" => {size=")
-		p.uint(le(b))
-		p.str("}")
-	}
+var schedSet = lazily(func() Arg {
+	return shown("attr", in, schedAttr().size, func(p *printer, v *Value) {
+		size, ok := p.number(v.Uint, 4)
+		if !ok {
+			p.ptr(v.Uint)
+			return
+		}
+		usize := size
+		if usize == 0 {
+			usize = schedLeast
+		}
+		n := min(usize, uint64(schedAttr().size))
+		b := p.fetch(v.Uint, int(n))
+		if n < schedLeast {
+			b = p.fetch(v.Uint, 4)
+		}
+		if b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		p.schedAttrAt(zeroExtended(b, schedAttr().size), n, usize)
+	}).twice(func(p *printer, v *Value) {
+		if b := p.fetchAt(v.Uint, 4, event.Leave); p.s.Ret == -7 && b != nil { // E2BIG
+			p.str(" => {size=")
+			p.uint(le(b))
+			p.str("}")
+		}
+	})
 })
 
-var schedGet = shown("attr", out, schedAttr.size, func(p *printer, v *Value) {
-	room := uint64(uint32(p.size(v, 2)))
-	n := min(room, uint64(schedAttr.size))
-	b := p.fetch(v.Uint, int(n))
-	if room == 0 || b == nil {
-		p.ptr(v.Uint)
-		return
-	}
-	b = zeroExtended(b, schedAttr.size)
-	p.schedAttrAt(b, le32(b, 0), le32(b, 0))
+var schedGet = lazily(func() Arg {
+	return shown("attr", out, schedAttr().size, func(p *printer, v *Value) {
+		room := uint64(uint32(p.size(v, 2)))
+		n := min(room, uint64(schedAttr().size))
+		b := p.fetch(v.Uint, int(n))
+		if room == 0 || b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		b = zeroExtended(b, schedAttr().size)
+		p.schedAttrAt(b, le32(b, 0), le32(b, 0))
+	})
 })
 
 // A scheduling policy, perhaps with SCHED_RESET_ON_FORK.
@@ -281,7 +297,7 @@ func schedRemark(p *printer) {
 }
 
 // kcmp's KCMP_EPOLL_TFD.
-var epollSlot = newRecord(s32("efd"), s32("tfd"), u32("toff"))
+var epollSlot = lazily(func() *cstruct { return newRecord(s32("efd"), s32("tfd"), u32("toff")) })
 
 // I/O priorities: a class above 13 bits of data.
 func (p *printer) ioprio(v uint64) {
@@ -319,22 +335,26 @@ func ioprioRemark(p *printer) {
 
 // struct rseq, of which all kernels know 32 bytes (rseq(2)).
 var (
-	rseqSlice = newRecord(u8("request"), u8("granted"), x16("__reserved"))
-	rseqArea  = newRecord(
-		part("cpu_id_start", 4, rseqCPU), part("cpu_id", 4, rseqCPU),
-		part("rseq_cs", 8, func(p *printer, b, _ []byte) {
-			if c := p.fetch(le(b), rseqCS.size); c != nil {
-				p.record(rseqCS, c)
-				p.str(" /* ")
-				p.hex(le(b))
-				p.str(" */")
-			} else {
-				p.ptr(le(b))
-			}
-		}),
-		f32("flags", setRseqCS), u32("node_id"), u32("mm_cid"), sub("slice_ctrl", rseqSlice), x8("__reserved"),
-	)
-	rseqCS = newRecord(u32("version"), f32("flags", setRseqCS), x64("start_ip"), x64("post_commit_offset"), x64("abort_ip"))
+	rseqSlice = lazily(func() *cstruct { return newRecord(u8("request"), u8("granted"), x16("__reserved")) })
+	rseqArea  = lazily(func() *cstruct {
+		return newRecord(
+			part("cpu_id_start", 4, rseqCPU), part("cpu_id", 4, rseqCPU),
+			part("rseq_cs", 8, func(p *printer, b, _ []byte) {
+				if c := p.fetch(le(b), rseqCS().size); c != nil {
+					p.record(rseqCS(), c)
+					p.str(" /* ")
+					p.hex(le(b))
+					p.str(" */")
+				} else {
+					p.ptr(le(b))
+				}
+			}),
+			f32("flags", setRseqCS), u32("node_id"), u32("mm_cid"), sub("slice_ctrl", rseqSlice()), x8("__reserved"),
+		)
+	})
+	rseqCS = lazily(func() *cstruct {
+		return newRecord(u32("version"), f32("flags", setRseqCS), x64("start_ip"), x64("post_commit_offset"), x64("abort_ip"))
+	})
 )
 
 func rseqCPU(p *printer, b, _ []byte) {
@@ -376,7 +396,7 @@ var rseqArg = shown("rseq", in, 32, func(p *printer, v *Value) {
 		return
 	}
 	p.str("{")
-	p.members(rseqArea, zeroExtended(b, 33))
+	p.members(rseqArea(), zeroExtended(b, 33))
 	p.str("}")
 })
 

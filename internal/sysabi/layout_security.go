@@ -5,26 +5,30 @@ import "culprit/internal/event"
 // Structures of Landlock (landlock_create_ruleset(2)) and of the calls about
 // security modules (lsm_get_self_attr(2)).
 
-var ruleset = newRecord(
-	f64("handled_access_fs", setLandlockFS), f64("handled_access_net", setLandlockNet), f64("scoped", setLandlockScope),
-	f64("quiet_access_fs", setLandlockFS), f64("quiet_access_net", setLandlockNet), f64("quiet_scoped", setLandlockScope),
-)
+var ruleset = lazily(func() *cstruct {
+	return newRecord(
+		f64("handled_access_fs", setLandlockFS), f64("handled_access_net", setLandlockNet), f64("scoped", setLandlockScope),
+		f64("quiet_access_fs", setLandlockFS), f64("quiet_access_net", setLandlockNet), f64("quiet_scoped", setLandlockScope),
+	)
+})
 
 // rulesetAttr is as long as the program says: the structure grew.
-var rulesetAttr = shown("attr", in, 1, func(p *printer, v *Value) {
-	size := p.size(v, 1)
-	b := p.fetch(v.Uint, int(min(size, uint64(ruleset.size))))
-	if size < 8 || b == nil {
-		p.ptr(v.Uint)
-		return
-	}
-	p.str("{")
-	p.members(ruleset, b)
-	if size > uint64(ruleset.size) {
-		p.str(", ...")
-	}
-	p.str("}")
-}).sized(1)
+var rulesetAttr = lazily(func() Arg {
+	return shown("attr", in, 1, func(p *printer, v *Value) {
+		size := p.size(v, 1)
+		b := p.fetch(v.Uint, int(min(size, uint64(ruleset().size))))
+		if size < 8 || b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		p.str("{")
+		p.members(ruleset(), b)
+		if size > uint64(ruleset().size) {
+			p.str(", ...")
+		}
+		p.str("}")
+	}).sized(1)
+})
 
 // rulesetResult: LANDLOCK_CREATE_RULESET_VERSION and ERRATA ask for a number.
 func rulesetResult(r *[6]uint64) retKind {
@@ -35,9 +39,13 @@ func rulesetResult(r *[6]uint64) retKind {
 }
 
 var (
-	landlockPath = landlockWith(given("rule_attr", newRecord(f64("allowed_access", setLandlockFS), fd32("parent_fd")).packed()))
-	landlockPort = landlockWith(given("rule_attr", newRecord(f64("allowed_access", setLandlockNet), u64("port"))))
-	landlockAny  = landlockWith(ptr("rule_attr"))
+	landlockPath = lazily(func() []Arg {
+		return landlockWith(given("rule_attr", newRecord(f64("allowed_access", setLandlockFS), fd32("parent_fd")).packed()))
+	})
+	landlockPort = lazily(func() []Arg {
+		return landlockWith(given("rule_attr", newRecord(f64("allowed_access", setLandlockNet), u64("port"))))
+	})
+	landlockAny = landlockWith(ptr("rule_attr"))
 )
 
 func landlockWith(attr Arg) []Arg {
@@ -47,9 +55,9 @@ func landlockWith(attr Arg) []Arg {
 func landlockArgs(r *[6]uint64) []Arg {
 	switch uint32(r[1]) {
 	case 1: // LANDLOCK_RULE_PATH_BENEATH
-		return landlockPath
+		return landlockPath()
 	case 2: // LANDLOCK_RULE_NET_PORT
-		return landlockPort
+		return landlockPort()
 	}
 	return landlockAny
 }
@@ -57,11 +65,13 @@ func landlockArgs(r *[6]uint64) []Arg {
 // struct lsm_ctx: a head, and behind it ctx_len bytes of context.
 const lsmSingle = 1 // LSM_FLAG_SINGLE
 
-var lsmCtx = newRecord(en("id", 8, &Set{Names: setLSMIDs.Names}), x64("flags"), u64("len"), u64("ctx_len"))
+var lsmCtx = lazily(func() *cstruct {
+	return newRecord(en("id", 8, &Set{Names: setLSMIDs.Names}), x64("flags"), u64("len"), u64("ctx_len"))
+})
 
 func (p *printer) lsmContext(b []byte, addr, room uint64) {
 	p.str("{")
-	p.members(lsmCtx, b)
+	p.members(lsmCtx(), b)
 	msg := min(uint64(uint32(le64(b, 16))), room)
 	if n := min(uint64(uint32(le64(b, 24))), msg-min(msg, 32)); n > 0 {
 		p.field("ctx")
@@ -105,44 +115,48 @@ func (p *printer) lsmContexts(addr, room uint64) {
 
 var (
 	// With LSM_FLAG_SINGLE the program says which module it asks for.
-	lsmGet = shown("ctx", in, lsmCtx.size, func(p *printer, v *Value) {
-		_, ok := p.number(p.size(v, 2), 4)
-		single := v.s.Args[3]&lsmSingle != 0
-		b := p.fetch(v.Uint, 32)
-		switch {
-		case !ok || single && b == nil:
-			p.ptr(v.Uint)
-		case single:
-			p.str("{id=")
-			p.enum(lsmIDNames, le64(b, 0))
-			p.str("}")
-		}
-	}).twice(func(p *printer, v *Value) {
-		single := v.s.Args[3]&lsmSingle != 0
-		if p.fetchAt(p.size(v, 2), 4, event.Enter) == nil || single && p.fetchAt(v.Uint, 32, event.Enter) == nil {
-			return
-		}
-		size := p.fetchAt(p.size(v, 2), 4, event.Leave)
-		if size == nil {
-			if !single {
+	lsmGet = lazily(func() Arg {
+		return shown("ctx", in, lsmCtx().size, func(p *printer, v *Value) {
+			_, ok := p.number(p.size(v, 2), 4)
+			single := v.s.Args[3]&lsmSingle != 0
+			b := p.fetch(v.Uint, 32)
+			switch {
+			case !ok || single && b == nil:
+				p.ptr(v.Uint)
+			case single:
+				p.str("{id=")
+				p.enum(lsmIDNames(), le64(b, 0))
+				p.str("}")
+			}
+		}).twice(func(p *printer, v *Value) {
+			single := v.s.Args[3]&lsmSingle != 0
+			if p.fetchAt(p.size(v, 2), 4, event.Enter) == nil || single && p.fetchAt(v.Uint, 32, event.Enter) == nil {
+				return
+			}
+			size := p.fetchAt(p.size(v, 2), 4, event.Leave)
+			if size == nil {
+				if !single {
+					p.ptr(v.Uint)
+				}
+				return
+			}
+			if single {
+				p.str(" => ")
+			}
+			p.lsmContexts(v.Uint, le(size))
+		})
+	})
+	lsmIDNames = lazily(func() *Set { return &Set{Names: setLSMIDs.Names} })
+
+	lsmSet = lazily(func() Arg {
+		return shown("ctx", in, lsmCtx().size, func(p *printer, v *Value) {
+			room := uint64(uint32(v.s.Args[2]))
+			if b := p.fetch(v.Uint, 32); room >= 32 && b != nil {
+				p.lsmContext(b, v.Uint, room)
+			} else {
 				p.ptr(v.Uint)
 			}
-			return
-		}
-		if single {
-			p.str(" => ")
-		}
-		p.lsmContexts(v.Uint, le(size))
-	})
-	lsmIDNames = &Set{Names: setLSMIDs.Names}
-
-	lsmSet = shown("ctx", in, lsmCtx.size, func(p *printer, v *Value) {
-		room := uint64(uint32(v.s.Args[2]))
-		if b := p.fetch(v.Uint, 32); room >= 32 && b != nil {
-			p.lsmContext(b, v.Uint, room)
-		} else {
-			p.ptr(v.Uint)
-		}
+		})
 	})
 
 	// lsmSize points to a number that the kernel changes.

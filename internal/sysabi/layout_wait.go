@@ -4,7 +4,7 @@ package sysabi
 // (linux/futex.h).
 
 // futex2Flags is a size and flags above it.
-var futex2Flags = number("flags", func(p *printer, v uint64) { p.futex2Flags(uint64(uint32(v))) })
+var futex2Flags = lazily(func() Arg { return number("flags", func(p *printer, v uint64) { p.futex2Flags(uint64(uint32(v))) }) })
 
 func (p *printer) futex2Flags(v uint64) {
 	p.styled(v, func() {
@@ -15,12 +15,14 @@ func (p *printer) futex2Flags(v uint64) {
 
 const maxWaiters = 128 // FUTEX_WAITV_MAX
 
-var futexWaiter = newRecord(x64("val"), a64("uaddr"), part("flags", 4, func(p *printer, b, _ []byte) { p.futex2Flags(le(b)) }),
-	x32("__reserved").nonzero())
+var futexWaiter = lazily(func() *cstruct {
+	return newRecord(x64("val"), a64("uaddr"), part("flags", 4, func(p *printer, b, _ []byte) { p.futex2Flags(le(b)) }),
+		x32("__reserved").nonzero())
+})
 
 func futexWaiters(n func(v *Value) uint64) Arg {
-	return shown("waiters", in, futexWaiter.size, func(p *printer, v *Value) {
-		p.arrayUpTo(v.Uint, n(v), futexWaiter.size, maxWaiters, func(b []byte) { p.record(futexWaiter, b) })
+	return shown("waiters", in, futexWaiter().size, func(p *printer, v *Value) {
+		p.arrayUpTo(v.Uint, n(v), futexWaiter().size, maxWaiters, func(b []byte) { p.record(futexWaiter(), b) })
 	})
 }
 
@@ -30,38 +32,40 @@ const (
 	iocbResfd, iocbIoprio                                = 1, 2
 )
 
-var iocbHead = newRecord(
-	x64("aio_data"), u32("aio_key").nonzero(), f32("aio_rw_flags", setRWF).nonzero(),
-	part("aio_lio_opcode", 2, func(p *printer, b, _ []byte) {
-		v := le(b)
-		switch n := setIOCB.Name(v); {
-		case p.opt.Style == StyleRaw:
-			p.uint(v)
-		case n == "":
-			p.uint(v)
-			p.str(" /* " + setIOCB.Unknown + " */")
-		case p.opt.Style == StyleVerbose:
-			p.uint(v)
-			p.str(" /* " + n + " */")
-		default:
-			p.str(n)
-		}
-	}),
-	part("aio_reqprio", 2, func(p *printer, b, all []byte) {
-		if le32(all, 56)&iocbIoprio != 0 {
-			p.ioprioBy(le(b), func() { p.hex(le(b)) })
-		} else {
-			p.int(les(b))
-		}
-	}).only(func(_ *printer, b, all []byte) bool { return le32(all, 56)&iocbIoprio != 0 || !zero(b) }),
-	fd32("aio_fildes"),
-	pad(40),
-)
+var iocbHead = lazily(func() *cstruct {
+	return newRecord(
+		x64("aio_data"), u32("aio_key").nonzero(), f32("aio_rw_flags", setRWF).nonzero(),
+		part("aio_lio_opcode", 2, func(p *printer, b, _ []byte) {
+			v := le(b)
+			switch n := setIOCB.Name(v); {
+			case p.opt.Style == StyleRaw:
+				p.uint(v)
+			case n == "":
+				p.uint(v)
+				p.str(" /* " + setIOCB.Unknown + " */")
+			case p.opt.Style == StyleVerbose:
+				p.uint(v)
+				p.str(" /* " + n + " */")
+			default:
+				p.str(n)
+			}
+		}),
+		part("aio_reqprio", 2, func(p *printer, b, all []byte) {
+			if le32(all, 56)&iocbIoprio != 0 {
+				p.ioprioBy(le(b), func() { p.hex(le(b)) })
+			} else {
+				p.int(les(b))
+			}
+		}).only(func(_ *printer, b, all []byte) bool { return le32(all, 56)&iocbIoprio != 0 || !zero(b) }),
+		fd32("aio_fildes"),
+		pad(40),
+	)
+})
 
 // iocb prints the control block in b, which has 64 bytes.
 func (p *printer) iocb(b []byte) {
 	p.str("{")
-	p.members(iocbHead, b)
+	p.members(iocbHead(), b)
 	op, buf, n := le16(b, 16), le64(b, 24), le64(b, 32)
 	valid := n < 1<<63
 	if p.c.ptr == 4 {

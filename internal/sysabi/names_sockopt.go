@@ -27,11 +27,15 @@ var (
 		{0x4c, "SO_PASSPIDFD"}, {0x4d, "SO_PEERPIDFD"}, {0x52, "SO_RCVPRIORITY"}, {0x53, "SO_PASSRIGHTS"},
 		{0x54, "SO_INQ"},
 	}}
-	setSockOptionsGet = setSockOptions.plus([]Name{
-		{0x1a, "SO_GET_FILTER"},
+	setSockOptionsGet = lazily(func() *Set {
+		return setSockOptions.plus([]Name{
+			{0x1a, "SO_GET_FILTER"},
+		})
 	})
-	setSockOptionsSet = setSockOptions.plus([]Name{
-		{0x1a, "SO_ATTACH_FILTER"}, {0x50, "SO_DEVMEM_DONTNEED"},
+	setSockOptionsSet = lazily(func() *Set {
+		return setSockOptions.plus([]Name{
+			{0x1a, "SO_ATTACH_FILTER"}, {0x50, "SO_DEVMEM_DONTNEED"},
+		})
 	})
 	setIPOptions = &Set{"IP_???", []Name{
 		{1, "IP_TOS"}, {2, "IP_TTL"}, {3, "IP_HDRINCL"}, {4, "IP_OPTIONS"}, {5, "IP_ROUTER_ALERT"},
@@ -49,24 +53,28 @@ var (
 		{0x30, "MCAST_MSFILTER"}, {0x31, "IP_MULTICAST_ALL"}, {0x32, "IP_UNICAST_IF"},
 		{0x33, "IP_LOCAL_PORT_RANGE"}, {0x34, "IP_PROTOCOL"},
 	}}
-	setIPOptionsGet = setIPOptions.plus([]Name{
-		{0x60, "ARPT_SO_GET_INFO"}, {0x61, "ARPT_SO_GET_ENTRIES"}, {0x63, "ARPT_SO_GET_REVISION_TARGET"},
-		{0x80, "EBT_SO_GET_INFO"}, {0x81, "EBT_SO_GET_ENTRIES"}, {0x82, "EBT_SO_GET_INIT_INFO"},
-		{0x83, "EBT_SO_GET_INIT_ENTRIES"}, {0x480, "IP_VS_SO_GET_VERSION"}, {0x481, "IP_VS_SO_GET_INFO"},
-		{0x482, "IP_VS_SO_GET_SERVICES"}, {0x483, "IP_VS_SO_GET_SERVICE"}, {0x484, "IP_VS_SO_GET_DESTS"},
-		{0x485, "IP_VS_SO_GET_DEST"}, {0x486, "IP_VS_SO_GET_TIMEOUT"}, {0x487, "IP_VS_SO_GET_DAEMON"},
-		{0x40, "IPT_SO_GET_INFO"}, {0x41, "IPT_SO_GET_ENTRIES"}, {0x42, "IPT_SO_GET_REVISION_MATCH"},
-		{0x43, "IPT_SO_GET_REVISION_TARGET"},
+	setIPOptionsGet = lazily(func() *Set {
+		return setIPOptions.plus([]Name{
+			{0x60, "ARPT_SO_GET_INFO"}, {0x61, "ARPT_SO_GET_ENTRIES"}, {0x63, "ARPT_SO_GET_REVISION_TARGET"},
+			{0x80, "EBT_SO_GET_INFO"}, {0x81, "EBT_SO_GET_ENTRIES"}, {0x82, "EBT_SO_GET_INIT_INFO"},
+			{0x83, "EBT_SO_GET_INIT_ENTRIES"}, {0x480, "IP_VS_SO_GET_VERSION"}, {0x481, "IP_VS_SO_GET_INFO"},
+			{0x482, "IP_VS_SO_GET_SERVICES"}, {0x483, "IP_VS_SO_GET_SERVICE"}, {0x484, "IP_VS_SO_GET_DESTS"},
+			{0x485, "IP_VS_SO_GET_DEST"}, {0x486, "IP_VS_SO_GET_TIMEOUT"}, {0x487, "IP_VS_SO_GET_DAEMON"},
+			{0x40, "IPT_SO_GET_INFO"}, {0x41, "IPT_SO_GET_ENTRIES"}, {0x42, "IPT_SO_GET_REVISION_MATCH"},
+			{0x43, "IPT_SO_GET_REVISION_TARGET"},
+		})
 	})
-	setIPOptionsSet = setIPOptions.plus([]Name{
-		{0x60, "ARPT_SO_SET_REPLACE"}, {0x61, "ARPT_SO_SET_ADD_COUNTERS"}, {0x80, "EBT_SO_SET_ENTRIES"},
-		{0x81, "EBT_SO_SET_COUNTERS"}, {0x480, "IP_VS_SO_SET_NONE"}, {0x481, "IP_VS_SO_SET_INSERT"},
-		{0x482, "IP_VS_SO_SET_ADD"}, {0x483, "IP_VS_SO_SET_EDIT"}, {0x484, "IP_VS_SO_SET_DEL"},
-		{0x485, "IP_VS_SO_SET_FLUSH"}, {0x486, "IP_VS_SO_SET_LIST"}, {0x487, "IP_VS_SO_SET_ADDDEST"},
-		{0x488, "IP_VS_SO_SET_DELDEST"}, {0x489, "IP_VS_SO_SET_EDITDEST"}, {0x48a, "IP_VS_SO_SET_TIMEOUT"},
-		{0x48b, "IP_VS_SO_SET_STARTDAEMON"}, {0x48c, "IP_VS_SO_SET_STOPDAEMON"},
-		{0x48d, "IP_VS_SO_SET_RESTORE"}, {0x48e, "IP_VS_SO_SET_SAVE"}, {0x48f, "IP_VS_SO_SET_ZERO"},
-		{0x40, "IPT_SO_SET_REPLACE"}, {0x41, "IPT_SO_SET_ADD_COUNTERS"},
+	setIPOptionsSet = lazily(func() *Set {
+		return setIPOptions.plus([]Name{
+			{0x60, "ARPT_SO_SET_REPLACE"}, {0x61, "ARPT_SO_SET_ADD_COUNTERS"}, {0x80, "EBT_SO_SET_ENTRIES"},
+			{0x81, "EBT_SO_SET_COUNTERS"}, {0x480, "IP_VS_SO_SET_NONE"}, {0x481, "IP_VS_SO_SET_INSERT"},
+			{0x482, "IP_VS_SO_SET_ADD"}, {0x483, "IP_VS_SO_SET_EDIT"}, {0x484, "IP_VS_SO_SET_DEL"},
+			{0x485, "IP_VS_SO_SET_FLUSH"}, {0x486, "IP_VS_SO_SET_LIST"}, {0x487, "IP_VS_SO_SET_ADDDEST"},
+			{0x488, "IP_VS_SO_SET_DELDEST"}, {0x489, "IP_VS_SO_SET_EDITDEST"}, {0x48a, "IP_VS_SO_SET_TIMEOUT"},
+			{0x48b, "IP_VS_SO_SET_STARTDAEMON"}, {0x48c, "IP_VS_SO_SET_STOPDAEMON"},
+			{0x48d, "IP_VS_SO_SET_RESTORE"}, {0x48e, "IP_VS_SO_SET_SAVE"}, {0x48f, "IP_VS_SO_SET_ZERO"},
+			{0x40, "IPT_SO_SET_REPLACE"}, {0x41, "IPT_SO_SET_ADD_COUNTERS"},
+		})
 	})
 	setIPv6Options = &Set{"IPV6_???", []Name{
 		{1, "IPV6_ADDRFORM"}, {2, "IPV6_2292PKTINFO"}, {3, "IPV6_2292HOPOPTS"}, {4, "IPV6_2292DSTOPTS"},
@@ -90,12 +98,16 @@ var (
 		{0x4a, "IPV6_ORIGDSTADDR"}, {0x4b, "IPV6_TRANSPARENT"}, {0x4c, "IPV6_UNICAST_IF"},
 		{0x4d, "IPV6_RECVFRAGSIZE"}, {0x4e, "IPV6_FREEBIND"},
 	}}
-	setIPv6OptionsGet = setIPv6Options.plus([]Name{
-		{0x40, "IP6T_SO_GET_INFO"}, {0x41, "IP6T_SO_GET_ENTRIES"}, {0x44, "IP6T_SO_GET_REVISION_MATCH"},
-		{0x45, "IP6T_SO_GET_REVISION_TARGET"},
+	setIPv6OptionsGet = lazily(func() *Set {
+		return setIPv6Options.plus([]Name{
+			{0x40, "IP6T_SO_GET_INFO"}, {0x41, "IP6T_SO_GET_ENTRIES"}, {0x44, "IP6T_SO_GET_REVISION_MATCH"},
+			{0x45, "IP6T_SO_GET_REVISION_TARGET"},
+		})
 	})
-	setIPv6OptionsSet = setIPv6Options.plus([]Name{
-		{0x40, "IP6T_SO_SET_REPLACE"}, {0x41, "IP6T_SO_SET_ADD_COUNTERS"},
+	setIPv6OptionsSet = lazily(func() *Set {
+		return setIPv6Options.plus([]Name{
+			{0x40, "IP6T_SO_SET_REPLACE"}, {0x41, "IP6T_SO_SET_ADD_COUNTERS"},
+		})
 	})
 	setSockLevels = &Set{"SOL_??", []Name{
 		{0, "SOL_IP"}, {1, "SOL_SOCKET"}, {6, "SOL_TCP"}, {0x11, "SOL_UDP"}, {0x28, "AF_VSOCK"},

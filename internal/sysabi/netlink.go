@@ -215,16 +215,18 @@ func parseNlmsghdr(b []byte) nlmsghdr {
 	return nlmsghdr{uint32(le32(b, 0)), uint16(le16(b, 4)), uint16(le16(b, 6)), uint32(le32(b, 8)), int32(le32(b, 12))}
 }
 
-var nlFamilies = map[int]*nlFamily{
-	nlRoute:     {types: setRouteTypes, flags: routeFlags, body: routeBody},
-	nlSockDiag:  {types: setSockDiagTypes, flags: func(uint16) *Set { return setNLGetFlags }, body: sockDiagBody},
-	nlXfrm:      {types: setXfrmTypes, flags: xfrmFlags},
-	nlSELinux:   {types: setSELinuxTypes, body: selinuxBody},
-	nlAudit:     {types: setAuditTypes},
-	nlNetfilter: {name: netfilterType, flags: netfilterFlags, body: netfilterBody},
-	nlGeneric:   {name: genericType, flags: func(uint16) *Set { return setNLGetFlags }, body: genericBody},
-	nlCrypto:    {types: setCryptoTypes, flags: cryptoFlags, body: cryptoBody},
-}
+var nlFamilies = lazily(func() map[int]*nlFamily {
+	return map[int]*nlFamily{
+		nlRoute:     {types: setRouteTypes, flags: routeFlags, body: routeBody},
+		nlSockDiag:  {types: setSockDiagTypes, flags: func(uint16) *Set { return setNLGetFlags }, body: sockDiagBody},
+		nlXfrm:      {types: setXfrmTypes, flags: xfrmFlags},
+		nlSELinux:   {types: setSELinuxTypes, body: selinuxBody},
+		nlAudit:     {types: setAuditTypes},
+		nlNetfilter: {name: netfilterType, flags: netfilterFlags, body: netfilterBody},
+		nlGeneric:   {name: genericType, flags: func(uint16) *Set { return setNLGetFlags }, body: genericBody},
+		nlCrypto:    {types: setCryptoTypes, flags: cryptoFlags, body: cryptoBody},
+	}
+})
 
 var noFamily nlFamily
 
@@ -234,7 +236,7 @@ func (p *printer) netlink(protocol int, s span) {
 		p.uevent(s)
 		return
 	}
-	f := nlFamilies[protocol]
+	f := nlFamilies()[protocol]
 	if f == nil {
 		f = &noFamily
 	}
@@ -338,20 +340,22 @@ func (p *printer) nlError(f *nlFamily, h nlmsghdr, s span) {
 	p.str("}")
 	if s.n > n {
 		p.str(", ")
-		attrsNlmsgerr.decode(p, s.from(n))
+		attrsNlmsgerr().decode(p, s.from(n))
 		p.str("]")
 	}
 }
 
-var attrsNlmsgerr = &attrSet{unknown: "NLMSGERR_ATTR_???", attrs: []attr{
-	{0, "NLMSGERR_ATTR_UNUSED", nil},
-	{1, "NLMSGERR_ATTR_MSG", nlText},
-	{2, "NLMSGERR_ATTR_OFFS", aU32},
-	{3, "NLMSGERR_ATTR_COOKIE", listOf(u8(""))},
-	{4, "NLMSGERR_ATTR_POLICY", nil},
-	{5, "NLMSGERR_ATTR_MISS_TYPE", nil},
-	{6, "NLMSGERR_ATTR_MISS_NEST", nil},
-}}
+var attrsNlmsgerr = lazily(func() *attrSet {
+	return &attrSet{unknown: "NLMSGERR_ATTR_???", attrs: []attr{
+		{0, "NLMSGERR_ATTR_UNUSED", nil},
+		{1, "NLMSGERR_ATTR_MSG", nlText},
+		{2, "NLMSGERR_ATTR_OFFS", aU32},
+		{3, "NLMSGERR_ATTR_COOKIE", listOf(u8(""))},
+		{4, "NLMSGERR_ATTR_POLICY", nil},
+		{5, "NLMSGERR_ATTR_MISS_TYPE", nil},
+		{6, "NLMSGERR_ATTR_MISS_NEST", nil},
+	}}
+})
 
 // protocolOf is the protocol of a descriptor's netlink socket.
 func (p *printer) protocolOf(fd int64) int {

@@ -3,48 +3,52 @@ package sysabi
 // Algorithms of the kernel (linux/cryptouser.h), policy changes of SELinux
 // (linux/selinux_netlink.h), and what udev tells its clients.
 
-var attrsCrypto = &attrSet{unknown: "CRYPTOCFGA_???", attrs: []attr{
-	{0, "CRYPTOCFGA_UNSPEC", nil},
-	{1, "CRYPTOCFGA_PRIORITY_VAL", aU32},
-	{2, "CRYPTOCFGA_REPORT_LARVAL", cryptoType},
-	{3, "CRYPTOCFGA_REPORT_HASH", cryptoReport("blocksize", "digestsize")},
-	{4, "CRYPTOCFGA_REPORT_BLKCIPHER", cryptoGeniv("blocksize", "min_keysize", "max_keysize", "ivsize")},
-	{5, "CRYPTOCFGA_REPORT_AEAD", cryptoGeniv("blocksize", "maxauthsize", "ivsize")},
-	{6, "CRYPTOCFGA_REPORT_COMPRESS", cryptoType},
-	{7, "CRYPTOCFGA_REPORT_RNG", cryptoReport("seedsize")},
-	{8, "CRYPTOCFGA_REPORT_CIPHER", cryptoReport("blocksize", "min_keysize", "max_keysize")},
-	{9, "CRYPTOCFGA_REPORT_AKCIPHER", cryptoType},
-	{10, "CRYPTOCFGA_REPORT_KPP", cryptoType},
-	{11, "CRYPTOCFGA_REPORT_ACOMP", cryptoType},
-	{12, "CRYPTOCFGA_STAT_LARVAL", nil},
-	{13, "CRYPTOCFGA_STAT_HASH", nil},
-	{14, "CRYPTOCFGA_STAT_BLKCIPHER", nil},
-	{15, "CRYPTOCFGA_STAT_AEAD", nil},
-	{16, "CRYPTOCFGA_STAT_COMPRESS", nil},
-	{17, "CRYPTOCFGA_STAT_RNG", nil},
-	{18, "CRYPTOCFGA_STAT_CIPHER", nil},
-	{19, "CRYPTOCFGA_STAT_AKCIPHER", nil},
-	{20, "CRYPTOCFGA_STAT_KPP", nil},
-	{21, "CRYPTOCFGA_STAT_ACOMP", nil},
-	{22, "CRYPTOCFGA_REPORT_SIG", cryptoType},
-}}
+var attrsCrypto = lazily(func() *attrSet {
+	return &attrSet{unknown: "CRYPTOCFGA_???", attrs: []attr{
+		{0, "CRYPTOCFGA_UNSPEC", nil},
+		{1, "CRYPTOCFGA_PRIORITY_VAL", aU32},
+		{2, "CRYPTOCFGA_REPORT_LARVAL", cryptoType},
+		{3, "CRYPTOCFGA_REPORT_HASH", cryptoReport("blocksize", "digestsize")},
+		{4, "CRYPTOCFGA_REPORT_BLKCIPHER", cryptoGeniv("blocksize", "min_keysize", "max_keysize", "ivsize")},
+		{5, "CRYPTOCFGA_REPORT_AEAD", cryptoGeniv("blocksize", "maxauthsize", "ivsize")},
+		{6, "CRYPTOCFGA_REPORT_COMPRESS", cryptoType},
+		{7, "CRYPTOCFGA_REPORT_RNG", cryptoReport("seedsize")},
+		{8, "CRYPTOCFGA_REPORT_CIPHER", cryptoReport("blocksize", "min_keysize", "max_keysize")},
+		{9, "CRYPTOCFGA_REPORT_AKCIPHER", cryptoType},
+		{10, "CRYPTOCFGA_REPORT_KPP", cryptoType},
+		{11, "CRYPTOCFGA_REPORT_ACOMP", cryptoType},
+		{12, "CRYPTOCFGA_STAT_LARVAL", nil},
+		{13, "CRYPTOCFGA_STAT_HASH", nil},
+		{14, "CRYPTOCFGA_STAT_BLKCIPHER", nil},
+		{15, "CRYPTOCFGA_STAT_AEAD", nil},
+		{16, "CRYPTOCFGA_STAT_COMPRESS", nil},
+		{17, "CRYPTOCFGA_STAT_RNG", nil},
+		{18, "CRYPTOCFGA_STAT_CIPHER", nil},
+		{19, "CRYPTOCFGA_STAT_AKCIPHER", nil},
+		{20, "CRYPTOCFGA_STAT_KPP", nil},
+		{21, "CRYPTOCFGA_STAT_ACOMP", nil},
+		{22, "CRYPTOCFGA_REPORT_SIG", cryptoType},
+	}}
+})
 
 // cryptoUserAlg is struct crypto_user_alg.
-var cryptoUserAlg = newRecord(
-	chars("cru_name", 64),
-	chars("cru_driver_name", 64),
-	chars("cru_module_name", 64),
-	x32("cru_type"),
-	x32("cru_mask"),
-	u32("cru_refcnt"),
-	x32("cru_flags"),
-)
+var cryptoUserAlg = lazily(func() *cstruct {
+	return newRecord(
+		chars("cru_name", 64),
+		chars("cru_driver_name", 64),
+		chars("cru_module_name", 64),
+		x32("cru_type"),
+		x32("cru_mask"),
+		u32("cru_refcnt"),
+		x32("cru_flags"),
+	)
+})
 
 func cryptoBody(p *printer, h nlmsghdr, s span) bool {
 	if h.typ < 16 || h.typ > 19 {
 		return false
 	}
-	if !withAttrs(sub("", cryptoUserAlg), cryptoUserAlg.size, attrsCrypto).decode(p, s) {
+	if !withAttrs(sub("", cryptoUserAlg()), cryptoUserAlg().size, attrsCrypto()).decode(p, s) {
 		p.textSpan(s)
 	}
 	return true
@@ -121,30 +125,32 @@ func xfrmFlags(typ uint16) *Set {
 }
 
 // udevHeader is struct udev_monitor_netlink_header (udev's libudev-monitor.c).
-var udevHeader = newRecord(
-	chars("prefix", 8),
-	bx32("magic"),
-	u32("header_size"),
-	u32("properties_off"),
-	u32("properties_len"),
-	bx32("filter_subsystem_hash"),
-	bx32("filter_devtype_hash"),
-	bx32("filter_tag_bloom_hi"),
-	bx32("filter_tag_bloom_lo"),
-)
+var udevHeader = lazily(func() *cstruct {
+	return newRecord(
+		chars("prefix", 8),
+		bx32("magic"),
+		u32("header_size"),
+		u32("properties_off"),
+		u32("properties_len"),
+		bx32("filter_subsystem_hash"),
+		bx32("filter_devtype_hash"),
+		bx32("filter_tag_bloom_hi"),
+		bx32("filter_tag_bloom_lo"),
+	)
+})
 
 // uevent prints what udev sends; the kernel's own is text.
 func (p *printer) uevent(s span) {
-	b := s.get(0, udevHeader.size)
-	if b == nil || s.n < udevHeader.size || string(b[:8]) != "libudev\x00" {
+	b := s.get(0, udevHeader().size)
+	if b == nil || s.n < udevHeader().size || string(b[:8]) != "libudev\x00" {
 		p.textSpan(s)
 		return
 	}
-	rest := s.from(udevHeader.size)
+	rest := s.from(udevHeader().size)
 	if rest.n > 0 {
 		p.str("[")
 	}
-	p.record(udevHeader, b)
+	p.record(udevHeader(), b)
 	if rest.n > 0 {
 		p.str(", ")
 		p.textSpan(rest)

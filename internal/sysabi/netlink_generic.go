@@ -5,25 +5,29 @@ import stdstrings "strings"
 // Generic netlink (linux/genetlink.h): families that have names, and the one
 // that tells of them, nlctrl.
 
-var attrsCtrl = &attrSet{unknown: "CTRL_ATTR_???", attrs: []attr{
-	{0, "CTRL_ATTR_UNSPEC", nil},
-	{1, "CTRL_ATTR_FAMILY_ID", aX16},
-	{2, "CTRL_ATTR_FAMILY_NAME", ctrlFamilyName},
-	{3, "CTRL_ATTR_VERSION", aU32},
-	{4, "CTRL_ATTR_HDRSIZE", aU32},
-	{5, "CTRL_ATTR_MAXATTR", aU32},
-	{6, "CTRL_ATTR_OPS", ctrlOps},
-	{7, "CTRL_ATTR_MCAST_GROUPS", &attrSet{every: attrsCtrlMcast}},
-	{8, "CTRL_ATTR_POLICY", ctrlPolicy},
-	{9, "CTRL_ATTR_OP_POLICY", &attrSet{every: attrsCtrlOpPolicy}},
-	{10, "CTRL_ATTR_OP", aU32},
-}}
+var attrsCtrl = lazily(func() *attrSet {
+	return &attrSet{unknown: "CTRL_ATTR_???", attrs: []attr{
+		{0, "CTRL_ATTR_UNSPEC", nil},
+		{1, "CTRL_ATTR_FAMILY_ID", aX16},
+		{2, "CTRL_ATTR_FAMILY_NAME", ctrlFamilyName},
+		{3, "CTRL_ATTR_VERSION", aU32},
+		{4, "CTRL_ATTR_HDRSIZE", aU32},
+		{5, "CTRL_ATTR_MAXATTR", aU32},
+		{6, "CTRL_ATTR_OPS", ctrlOps()},
+		{7, "CTRL_ATTR_MCAST_GROUPS", &attrSet{every: attrsCtrlMcast}},
+		{8, "CTRL_ATTR_POLICY", ctrlPolicy()},
+		{9, "CTRL_ATTR_OP_POLICY", &attrSet{every: attrsCtrlOpPolicy}},
+		{10, "CTRL_ATTR_OP", aU32},
+	}}
+})
 
-var attrsCtrlOp = &attrSet{unknown: "CTRL_ATTR_OP_???", attrs: []attr{
-	{0, "CTRL_ATTR_OP_UNSPEC", nil},
-	{1, "CTRL_ATTR_OP_ID", ctrlOpID},
-	{2, "CTRL_ATTR_OP_FLAGS", upTo8(fl("", 4, setCtrlOpFlags))},
-}}
+var attrsCtrlOp = lazily(func() *attrSet {
+	return &attrSet{unknown: "CTRL_ATTR_OP_???", attrs: []attr{
+		{0, "CTRL_ATTR_OP_UNSPEC", nil},
+		{1, "CTRL_ATTR_OP_ID", ctrlOpID},
+		{2, "CTRL_ATTR_OP_FLAGS", upTo8(fl("", 4, setCtrlOpFlags))},
+	}}
+})
 
 var attrsCtrlMcast = &attrSet{unknown: "CTRL_ATTR_MCAST_GRP_???", attrs: []attr{
 	{0, "CTRL_ATTR_MCAST_GRP_UNSPEC", nil},
@@ -37,21 +41,23 @@ var attrsCtrlOpPolicy = &attrSet{unknown: "CTRL_ATTR_POLICY_???", attrs: []attr{
 	{2, "CTRL_ATTR_POLICY_DUMP", aU32},
 }}
 
-var attrsCtrlPolicy = &attrSet{unknown: "NL_POLICY_TYPE_ATTR_???", attrs: []attr{
-	{0, "NL_POLICY_TYPE_ATTR_UNSPEC", nil},
-	{1, "NL_POLICY_TYPE_ATTR_TYPE", upTo8(en("", 4, setNLAttrTypes))},
-	{2, "NL_POLICY_TYPE_ATTR_MIN_VALUE_S", aS64},
-	{3, "NL_POLICY_TYPE_ATTR_MAX_VALUE_S", aS64},
-	{4, "NL_POLICY_TYPE_ATTR_MIN_VALUE_U", aU64},
-	{5, "NL_POLICY_TYPE_ATTR_MAX_VALUE_U", aU64},
-	{6, "NL_POLICY_TYPE_ATTR_MIN_LENGTH", aU32},
-	{7, "NL_POLICY_TYPE_ATTR_MAX_LENGTH", aU32},
-	{8, "NL_POLICY_TYPE_ATTR_POLICY_IDX", aX32},
-	{9, "NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE", aX32},
-	{10, "NL_POLICY_TYPE_ATTR_BITFIELD32_MASK", aX32},
-	{11, "NL_POLICY_TYPE_ATTR_PAD", nil},
-	{12, "NL_POLICY_TYPE_ATTR_MASK", aX64},
-}}
+var attrsCtrlPolicy = lazily(func() *attrSet {
+	return &attrSet{unknown: "NL_POLICY_TYPE_ATTR_???", attrs: []attr{
+		{0, "NL_POLICY_TYPE_ATTR_UNSPEC", nil},
+		{1, "NL_POLICY_TYPE_ATTR_TYPE", upTo8(en("", 4, setNLAttrTypes))},
+		{2, "NL_POLICY_TYPE_ATTR_MIN_VALUE_S", aS64},
+		{3, "NL_POLICY_TYPE_ATTR_MAX_VALUE_S", aS64},
+		{4, "NL_POLICY_TYPE_ATTR_MIN_VALUE_U", aU64},
+		{5, "NL_POLICY_TYPE_ATTR_MAX_VALUE_U", aU64},
+		{6, "NL_POLICY_TYPE_ATTR_MIN_LENGTH", aU32},
+		{7, "NL_POLICY_TYPE_ATTR_MAX_LENGTH", aU32},
+		{8, "NL_POLICY_TYPE_ATTR_POLICY_IDX", aX32},
+		{9, "NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE", aX32},
+		{10, "NL_POLICY_TYPE_ATTR_BITFIELD32_MASK", aX32},
+		{11, "NL_POLICY_TYPE_ATTR_PAD", nil},
+		{12, "NL_POLICY_TYPE_ATTR_MASK", aX64},
+	}}
+})
 
 // nlctrlID is the type of messages to nlctrl, the one that is fixed.
 const nlctrlID = 0x10
@@ -82,7 +88,7 @@ func genericBody(p *printer, h nlmsghdr, s span) bool {
 	}
 	cmd, attrs := x8("cmd"), attrsAny
 	if h.typ == nlctrlID {
-		cmd, attrs = en("cmd", 1, setCtrlCommands), attrsCtrl
+		cmd, attrs = en("cmd", 1, setCtrlCommands), attrsCtrl()
 	}
 	p.record(newRecord(cmd, u8("version"), x16("reserved").nonzero()), b)
 	if rest := s.from(4); rest.n > 0 {
@@ -135,6 +141,6 @@ var ctrlOpID payloadFunc = func(p *printer, s span) bool {
 
 // Arrays, whose elements' types are their numbers.
 var (
-	ctrlOps    = &attrSet{every: attrsCtrlOp}
-	ctrlPolicy = &attrSet{every: &attrSet{every: attrsCtrlPolicy}}
+	ctrlOps    = lazily(func() *attrSet { return &attrSet{every: attrsCtrlOp()} })
+	ctrlPolicy = lazily(func() *attrSet { return &attrSet{every: &attrSet{every: attrsCtrlPolicy()}} })
 )

@@ -10,20 +10,22 @@ type netfilterSubsystem struct {
 	news, gets, deletes uint64 // bits
 }
 
-var netfilterSubsystems = [...]netfilterSubsystem{
-	1:  {setConntrack, 1 << 0, bits(1, 3, 4, 5, 6, 7), 1 << 2},
-	2:  {setConntrackExp, 1 << 0, bits(1, 3), 1 << 2},
-	3:  {types: setNFQueue},
-	4:  {types: setNFLog},
-	5:  {types: setNFOSF},
-	6:  {types: setIPSet},
-	7:  {setNFAcct, 1 << 0, bits(1, 2), 1 << 3},
-	8:  {setNFTimeout, 1 << 0, bits(1), 1 << 2},
-	9:  {setNFHelper, 1 << 0, bits(1), 1 << 2},
-	10: {setNFTables, bits(0, 3, 6, 9, 12, 15, 18, 22), bits(1, 4, 7, 10, 13, 16, 19, 21, 23, 25, 33), bits(2, 5, 8, 11, 14, 20, 24, 26, 27, 28, 29, 30, 31, 32)},
-	11: {setNFTCompat, 0, bits(0), 0},
-	12: {setNFHook, 0, bits(0), 0},
-}
+var netfilterSubsystems = lazily(func() []netfilterSubsystem {
+	return []netfilterSubsystem{
+		1:  {setConntrack, 1 << 0, bits(1, 3, 4, 5, 6, 7), 1 << 2},
+		2:  {setConntrackExp, 1 << 0, bits(1, 3), 1 << 2},
+		3:  {types: setNFQueue},
+		4:  {types: setNFLog},
+		5:  {types: setNFOSF},
+		6:  {types: setIPSet},
+		7:  {setNFAcct, 1 << 0, bits(1, 2), 1 << 3},
+		8:  {setNFTimeout, 1 << 0, bits(1), 1 << 2},
+		9:  {setNFHelper, 1 << 0, bits(1), 1 << 2},
+		10: {setNFTables, bits(0, 3, 6, 9, 12, 15, 18, 22), bits(1, 4, 7, 10, 13, 16, 19, 21, 23, 25, 33), bits(2, 5, 8, 11, 14, 20, 24, 26, 27, 28, 29, 30, 31, 32)},
+		11: {setNFTCompat, 0, bits(0), 0},
+		12: {setNFHook, 0, bits(0), 0},
+	}
+})
 
 const nfTables = 10
 
@@ -42,8 +44,8 @@ func netfilterType(p *printer, typ uint16) {
 	}
 	p.enum(setNFSubsystems, uint64(typ>>8))
 	p.str("<<8|")
-	if i := int(typ >> 8); i < len(netfilterSubsystems) && netfilterSubsystems[i].types != nil {
-		p.enum(netfilterSubsystems[i].types, uint64(typ&0xff))
+	if i := int(typ >> 8); i < len(netfilterSubsystems()) && netfilterSubsystems()[i].types != nil {
+		p.enum(netfilterSubsystems()[i].types, uint64(typ&0xff))
 	} else {
 		p.hex(uint64(typ & 0xff))
 	}
@@ -51,11 +53,11 @@ func netfilterType(p *printer, typ uint16) {
 
 func netfilterFlags(typ uint16) *Set {
 	i := int(typ >> 8)
-	if i >= len(netfilterSubsystems) || typ&0xff > 63 {
+	if i >= len(netfilterSubsystems()) || typ&0xff > 63 {
 		return nil
 	}
 	bit := uint64(1) << (typ & 0xff)
-	switch s := &netfilterSubsystems[i]; {
+	switch s := &netfilterSubsystems()[i]; {
 	case s.news&bit != 0:
 		return setNLNewFlags
 	case s.gets&bit != 0:
@@ -67,7 +69,7 @@ func netfilterFlags(typ uint16) *Set {
 }
 
 // nfgenmsg is struct nfgenmsg without its last member.
-var nfgenmsg = newRecord(family("nfgen_family"), en("version", 1, setNFVersions))
+var nfgenmsg = lazily(func() *cstruct { return newRecord(family("nfgen_family"), en("version", 1, setNFVersions)) })
 
 func netfilterBody(p *printer, h nlmsghdr, s span) bool {
 	b := s.get(0, 4)
@@ -82,7 +84,7 @@ func netfilterBody(p *printer, h nlmsghdr, s span) bool {
 		return true
 	}
 	p.str("{")
-	p.members(nfgenmsg, b)
+	p.members(nfgenmsg(), b)
 	p.field("res_id")
 	p.resID(h.typ, b[2:])
 	p.str("}")

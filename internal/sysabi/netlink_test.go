@@ -89,19 +89,19 @@ func golden(t *testing.T, name string, lines []string) {
 func TestAttributes(t *testing.T) {
 	for file, sets := range map[string]map[string]*attrSet{
 		"route": {
-			"link": attrsLink, "linkinfo": attrsLinkInfo, "af_spec": attrsAFSpec, "inet": attrsInetLink,
-			"inet6": attrsInet6Link, "tun": attrsTun, "bridge": attrsBridge, "brport": attrsBridgePort,
-			"af_bridge": attrsBridgeAF, "mdb": attrsBridgeMDB, "mdb_more": attrsMDBEntryMore,
-			"router_port": attrsRouterPort, "addr": attrsAddr, "addrlabel": attrsAddrLabel, "neigh": attrsNeigh,
-			"neightbl": attrsNeighTable, "netconf": attrsNetconf, "nsid": attrsNSID, "dcb": attrsDCB,
-			"route": attrsRoute, "rule": attrsRule, "nexthop": attrsNexthop, "report4": attrsReport4,
-			"report6": attrsReport6, "tc": attrsTC, "action": attrsTCRoot, "stats": attrsStats, "mpls": attrsMPLS,
+			"link": attrsLink(), "linkinfo": attrsLinkInfo, "af_spec": attrsAFSpec(), "inet": attrsInetLink(),
+			"inet6": attrsInet6Link(), "tun": attrsTun(), "bridge": attrsBridge(), "brport": attrsBridgePort(),
+			"af_bridge": attrsBridgeAF(), "mdb": attrsBridgeMDB(), "mdb_more": attrsMDBEntryMore(),
+			"router_port": attrsRouterPort(), "addr": attrsAddr(), "addrlabel": attrsAddrLabel, "neigh": attrsNeigh(),
+			"neightbl": attrsNeighTable(), "netconf": attrsNetconf(), "nsid": attrsNSID, "dcb": attrsDCB,
+			"route": attrsRoute(), "rule": attrsRule(), "nexthop": attrsNexthop(), "report4": attrsReport4(),
+			"report6": attrsReport6(), "tc": attrsTC(), "action": attrsTCRoot(), "stats": attrsStats(), "mpls": attrsMPLS(),
 		},
 		"diag": {
-			"inet": attrsInetDiag, "inet_req": attrsInetDiagReq, "unix": attrsUnixDiag, "netlink": attrsNetlinkDiag,
-			"packet": attrsPacketDiag, "smc": attrsSMCDiag,
+			"inet": attrsInetDiag(), "inet_req": attrsInetDiagReq(), "unix": attrsUnixDiag(), "netlink": attrsNetlinkDiag(),
+			"packet": attrsPacketDiag(), "smc": attrsSMCDiag(),
 		},
-		"other": {"error": attrsNlmsgerr, "ctrl": attrsCtrl, "crypto": attrsCrypto},
+		"other": {"error": attrsNlmsgerr(), "ctrl": attrsCtrl(), "crypto": attrsCrypto()},
 	} {
 		var lines []string
 		for name, set := range sets {
@@ -148,10 +148,10 @@ func TestMessages(t *testing.T) {
 			lines = append(lines, string(p.b))
 		}
 		types := setNLTypes.Names
-		if s := nlFamilies[protocol]; s != nil && s.types != nil {
+		if s := nlFamilies()[protocol]; s != nil && s.types != nil {
 			types = append(types[:len(types):len(types)], s.types.Names...)
 		}
-		for i, s := range netfilterSubsystems {
+		for i, s := range netfilterSubsystems() {
 			for _, n := range append([]Name{{V: 0x77}}, s.names()...) {
 				if protocol == nlNetfilter {
 					types = append(types[:len(types):len(types)], Name{uint64(i)<<8 | n.V, n.S})
@@ -220,8 +220,8 @@ func TestRealMessages(t *testing.T) {
 
 // Bytes of any kind have a text that isn't much longer than they are.
 func FuzzNetlink(f *testing.F) {
-	f.Add(0, samples(attrsLink))
-	f.Add(0, testMessage(24, 1, samples(attrsRoute)))
+	f.Add(0, samples(attrsLink()))
+	f.Add(0, testMessage(24, 1, samples(attrsRoute())))
 	f.Add(4, testMessage(20, 1, make([]byte, 72)))
 	f.Add(12, testMessage(0x0a00, 1, make([]byte, 20)))
 	f.Add(0, testMessage(2, 0x100, testMessage(2, 0, make([]byte, 40))))
@@ -234,7 +234,7 @@ func FuzzNetlink(f *testing.F) {
 				t.Errorf("%d bytes of text for %d", len(p.b), len(b))
 			}
 		}
-		m := msgRoute
+		m := msgRoute()
 		p := testPrinter(StyleVerbose)
 		m.print(p, span{0x1000, len(b), b})
 		p.sockaddr(DecodeSockaddr(b))

@@ -84,7 +84,7 @@ func ticksOf(perSecond uint64) payload {
 }
 
 // nlTicks is a time in clock ticks.
-var nlTicks = ticksOf(100)
+var nlTicks = lazily(func() payload { return ticksOf(100) })
 
 // nlHex is a number of 1, 2, 4 or 8 bytes in hex.
 var nlHex payloadFunc = func(p *printer, s span) bool {
@@ -96,10 +96,10 @@ var nlHex payloadFunc = func(p *printer, s span) bool {
 }
 
 // etherProtocol is a protocol number of Ethernet.
-var etherProtocol = upTo8(enumSwapped("", &Set{"ETHER_P_???", setEtherProtocols.Names}))
+var etherProtocol = lazily(func() payload { return upTo8(enumSwapped("", &Set{"ETHER_P_???", setEtherProtocols.Names})) })
 
 // ipProto is a protocol number of IP.
-var ipProto = anyEnum(setInetProtocols)
+var ipProto = lazily(func() payload { return anyEnum(setInetProtocols) })
 
 // nlInet is an address of the family in the message's header.
 var nlInet payloadFunc = func(p *printer, s span) bool {
@@ -139,7 +139,7 @@ var nlMAC payloadFunc = func(p *printer, s span) bool { return p.hardwareSpan(s,
 // nlHardware is one of the device type that stands in the header's first
 // member.
 var nlHardware payloadFunc = func(p *printer, s span) bool {
-	n, ok := hardwareSizes[p.nl.af]
+	n, ok := hardwareSizes()[p.nl.af]
 	if !ok {
 		n = maxHardware
 	}
@@ -159,12 +159,14 @@ func (p *printer) hardwareSpan(s span, n int) bool {
 }
 
 // hardwareSizes is how many bytes an address has on a type of device (ARPHRD_).
-var hardwareSizes = map[uint16]int{
-	0: 7, 1: 6, 3: 7, 6: 6, 7: 1, 0xf: 2, 0x18: 16, 0x1b: 8, 0x20: 20, 0x100: 0, 0x10e: 5, 0x10f: 0, 0x118: 0,
-	0x122: 1, 0x200: 0, 0x206: 0, 0x207: 0, 0x300: 4, 0x301: 16, 0x304: 6, 0x305: 1, 0x306: 6, 0x308: 4, 0x309: 0,
-	0x30a: 4, 0x30b: 0, 0x30c: 6, 0x30f: 4, 0x321: 6, 0x322: 6, 0x323: 6, 0x324: 8, 0x325: 8, 0x334: 1, 0x335: 1,
-	0x336: 0, 0x337: 16, 0x338: 0, 0x339: 8, 0x33a: 0,
-}
+var hardwareSizes = lazily(func() map[uint16]int {
+	return map[uint16]int{
+		0: 7, 1: 6, 3: 7, 6: 6, 7: 1, 0xf: 2, 0x18: 16, 0x1b: 8, 0x20: 20, 0x100: 0, 0x10e: 5, 0x10f: 0, 0x118: 0,
+		0x122: 1, 0x200: 0, 0x206: 0, 0x207: 0, 0x300: 4, 0x301: 16, 0x304: 6, 0x305: 1, 0x306: 6, 0x308: 4, 0x309: 0,
+		0x30a: 4, 0x30b: 0, 0x30c: 6, 0x30f: 4, 0x321: 6, 0x322: 6, 0x323: 6, 0x324: 8, 0x325: 8, 0x334: 1, 0x335: 1,
+		0x336: 0, 0x337: 16, 0x338: 0, 0x339: 8, 0x33a: 0,
+	}
+})
 
 // byFamily is attributes that depend on the family in the message's header.
 type byFamily map[uint16]*attrSet
@@ -301,5 +303,5 @@ var (
 	aU8, aU16, aU32, aU64 = u8(""), u16(""), u32(""), u64("")
 	aS32, aS64            = s32(""), s64("")
 	aX8, aX16, aX32, aX64 = x8(""), x16(""), x32(""), x64("")
-	aBE16, aBE32, aBE64   = be16(""), be32(""), be64("")
+	aBE16, aBE32, aBE64   = lazily(func() field { return be16("") }), lazily(func() field { return be32("") }), lazily(func() field { return be64("") })
 )

@@ -2,27 +2,31 @@ package sysabi
 
 // Virtual functions and ports of links (linux/if_link.h).
 
-var attrsVFInfoList = &attrSet{unknown: "IFLA_VF_INFO_???", attrs: []attr{
-	{0, "IFLA_VF_INFO_UNSPEC", nil},
-	{1, "IFLA_VF_INFO", attrsVFInfo},
-}}
+var attrsVFInfoList = lazily(func() *attrSet {
+	return &attrSet{unknown: "IFLA_VF_INFO_???", attrs: []attr{
+		{0, "IFLA_VF_INFO_UNSPEC", nil},
+		{1, "IFLA_VF_INFO", attrsVFInfo()},
+	}}
+})
 
-var attrsVFInfo = &attrSet{unknown: "IFLA_VF_???", attrs: []attr{
-	{0, "IFLA_VF_UNSPEC", nil},
-	{1, "IFLA_VF_MAC", newRecord(u32("vf"), mac("mac", 32))},
-	{2, "IFLA_VF_VLAN", vf("vlan", "qos")},
-	{3, "IFLA_VF_TX_RATE", vf("rate")},
-	{4, "IFLA_VF_SPOOFCHK", vf("setting")},
-	{5, "IFLA_VF_LINK_STATE", newRecord(u32("vf"), en("link_state", 4, setVFLinkStates))},
-	{6, "IFLA_VF_RATE", vf("min_tx_rate", "max_tx_rate")},
-	{7, "IFLA_VF_RSS_QUERY_EN", vf("setting")},
-	{8, "IFLA_VF_STATS", attrsVFStats},
-	{9, "IFLA_VF_TRUST", vf("setting")},
-	{10, "IFLA_VF_IB_NODE_GUID", vfGUID},
-	{11, "IFLA_VF_IB_PORT_GUID", vfGUID},
-	{12, "IFLA_VF_VLAN_LIST", attrsVFVLANs},
-	{13, "IFLA_VF_BROADCAST", newRecord(mac("broadcast", 32))},
-}}
+var attrsVFInfo = lazily(func() *attrSet {
+	return &attrSet{unknown: "IFLA_VF_???", attrs: []attr{
+		{0, "IFLA_VF_UNSPEC", nil},
+		{1, "IFLA_VF_MAC", newRecord(u32("vf"), mac("mac", 32))},
+		{2, "IFLA_VF_VLAN", vf("vlan", "qos")},
+		{3, "IFLA_VF_TX_RATE", vf("rate")},
+		{4, "IFLA_VF_SPOOFCHK", vf("setting")},
+		{5, "IFLA_VF_LINK_STATE", newRecord(u32("vf"), en("link_state", 4, setVFLinkStates))},
+		{6, "IFLA_VF_RATE", vf("min_tx_rate", "max_tx_rate")},
+		{7, "IFLA_VF_RSS_QUERY_EN", vf("setting")},
+		{8, "IFLA_VF_STATS", attrsVFStats},
+		{9, "IFLA_VF_TRUST", vf("setting")},
+		{10, "IFLA_VF_IB_NODE_GUID", vfGUID},
+		{11, "IFLA_VF_IB_PORT_GUID", vfGUID},
+		{12, "IFLA_VF_VLAN_LIST", attrsVFVLANs()},
+		{13, "IFLA_VF_BROADCAST", newRecord(mac("broadcast", 32))},
+	}}
+})
 
 var attrsVFStats = &attrSet{unknown: "IFLA_VF_STATS_???", attrs: []attr{
 	{0, "IFLA_VF_STATS_RX_PACKETS", aU64},
@@ -36,26 +40,32 @@ var attrsVFStats = &attrSet{unknown: "IFLA_VF_STATS_???", attrs: []attr{
 	{8, "IFLA_VF_STATS_TX_DROPPED", aU64},
 }}
 
-var attrsVFVLANs = &attrSet{unknown: "IFLA_VF_VLAN_INFO_???", attrs: []attr{
-	{0, "IFLA_VF_VLAN_INFO_UNSPEC", nil},
-	{1, "IFLA_VF_VLAN_INFO", vfVLANInfo},
-}}
+var attrsVFVLANs = lazily(func() *attrSet {
+	return &attrSet{unknown: "IFLA_VF_VLAN_INFO_???", attrs: []attr{
+		{0, "IFLA_VF_VLAN_INFO_UNSPEC", nil},
+		{1, "IFLA_VF_VLAN_INFO", vfVLANInfo()},
+	}}
+})
 
-var attrsVFPorts = &attrSet{unknown: "IFLA_VF_PORT_???", attrs: []attr{
-	{0, "IFLA_VF_PORT_UNSPEC", nil},
-	{1, "IFLA_VF_PORT", attrsPort},
-}}
+var attrsVFPorts = lazily(func() *attrSet {
+	return &attrSet{unknown: "IFLA_VF_PORT_???", attrs: []attr{
+		{0, "IFLA_VF_PORT_UNSPEC", nil},
+		{1, "IFLA_VF_PORT", attrsPort()},
+	}}
+})
 
-var attrsPort = &attrSet{unknown: "IFLA_PORT_???", attrs: []attr{
-	{0, "IFLA_PORT_UNSPEC", nil},
-	{1, "IFLA_PORT_VF", aU32},
-	{2, "IFLA_PORT_PROFILE", nlText},
-	{3, "IFLA_PORT_VSI_TYPE", portVSI},
-	{4, "IFLA_PORT_INSTANCE_UUID", nil},
-	{5, "IFLA_PORT_HOST_UUID", nil},
-	{6, "IFLA_PORT_REQUEST", aU8},
-	{7, "IFLA_PORT_RESPONSE", aU16},
-}}
+var attrsPort = lazily(func() *attrSet {
+	return &attrSet{unknown: "IFLA_PORT_???", attrs: []attr{
+		{0, "IFLA_PORT_UNSPEC", nil},
+		{1, "IFLA_PORT_VF", aU32},
+		{2, "IFLA_PORT_PROFILE", nlText},
+		{3, "IFLA_PORT_VSI_TYPE", portVSI()},
+		{4, "IFLA_PORT_INSTANCE_UUID", nil},
+		{5, "IFLA_PORT_HOST_UUID", nil},
+		{6, "IFLA_PORT_REQUEST", aU8},
+		{7, "IFLA_PORT_RESPONSE", aU16},
+	}}
+})
 
 // vf is a structure that begins with the number of the function.
 func vf(names ...string) *cstruct {
@@ -77,17 +87,21 @@ var vfGUID payloadFunc = func(p *printer, s span) bool {
 	return false
 }
 
-var vfVLANInfo = newRecord(
-	u32("vf"),
-	u32("vlan"),
-	u32("qos"),
-	enumSwapped("vlan_proto", setEtherProtocols),
-	pad(2),
-)
+var vfVLANInfo = lazily(func() *cstruct {
+	return newRecord(
+		u32("vf"),
+		u32("vlan"),
+		u32("qos"),
+		enumSwapped("vlan_proto", setEtherProtocols),
+		pad(2),
+	)
+})
 
-var portVSI = newRecord(
-	u8("vsi_mgr_id"),
-	octets("vsi_type_id", 3),
-	u8("vsi_type_version"),
-	octets("pad", 3).nonzero(),
-)
+var portVSI = lazily(func() *cstruct {
+	return newRecord(
+		u8("vsi_mgr_id"),
+		octets("vsi_type_id", 3),
+		u8("vsi_type_version"),
+		octets("pad", 3).nonzero(),
+	)
+})

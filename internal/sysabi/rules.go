@@ -70,8 +70,8 @@ func IoctlRequests(arch event.Arch) []uint32 {
 
 // PrctlOptions returns the options of prctl(2) that the table knows.
 func PrctlOptions() []uint32 {
-	list := make([]uint32, 0, len(prctls))
-	for o := range prctls {
+	list := make([]uint32, 0, len(prctls()))
+	for o := range prctls() {
 		list = append(list, o)
 	}
 	return list

@@ -95,7 +95,7 @@ func (p *printer) sockaddr(a Sockaddr) {
 	p.str("{sa_family=")
 	p.enum(setFamilies, uint64(a.Family))
 	if len(b) > 2 {
-		if f, ok := sockaddrs[a.Family]; ok && len(b) >= f.least {
+		if f, ok := sockaddrs()[a.Family]; ok && len(b) >= f.least {
 			f.show(p, b)
 		} else {
 			p.saData(b)
@@ -123,27 +123,29 @@ func plainSockaddr(fields ...field) sockaddrFamily {
 	return sockaddrFamily{r.size, func(p *printer, b []byte) { p.members(r, b) }}
 }
 
-var sockaddrs = map[uint16]sockaddrFamily{
-	AFUnix:       {3, (*printer).sockaddrUnix},
-	AFInet:       {16, (*printer).sockaddrInet},
-	AFInet6:      {24, (*printer).sockaddrInet6},
-	AFAX25:       {16, (*printer).sockaddrAX25},
-	AFIPX:        plainSockaddr(port("sipx_port"), bx32("sipx_network"), z8("sipx_node").list(6), z8("sipx_type"), x8("sipx_zero").nonzero()),
-	AFX25:        plainSockaddr(sub("sx25_addr", newRecord(chars("x25_addr", 16)))),
-	AFNetlink:    plainSockaddr(x16("nl_pad").nonzero(), tgid32("nl_pid"), z32("nl_groups")),
-	AFPacket:     {20, (*printer).sockaddrPacket},
-	AFTIPC:       {16, (*printer).sockaddrTIPC},
-	AFBluetooth:  {3, (*printer).sockaddrBluetooth},
-	AFRXRPC:      {36, (*printer).sockaddrRXRPC},
-	AFIEEE802154: {20, (*printer).sockaddrIEEE802154},
-	AFALG:        {89, (*printer).sockaddrALG},
-	AFNFC:        {16, (*printer).sockaddrNFC},
-	AFVsock:      plainSockaddr(x16("svm_reserved1").nonzero(), vsockAddr, fl("svm_flags", 1, setVsockFlags), octets("svm_zero", 3).nonzero()),
-	AFQIPCRTR:    plainSockaddr(en("sq_node", 4, setQIPCRTRNodes), en("sq_port", 4, setQIPCRTRPorts)),
-	AFXDP:        {16, (*printer).sockaddrXDP},
-	AFMCTP: plainSockaddr(x16("__smctp_pad0").nonzero(), en("smctp_network", 4, setMCTPNets),
-		sub("smctp_addr", newRecord(en("s_addr", 1, setMCTPAddrs))), x8("smctp_type"), x8("smctp_tag"), x8("__smctp_pad1").nonzero()),
-}
+var sockaddrs = lazily(func() map[uint16]sockaddrFamily {
+	return map[uint16]sockaddrFamily{
+		AFUnix:       {3, (*printer).sockaddrUnix},
+		AFInet:       {16, (*printer).sockaddrInet},
+		AFInet6:      {24, (*printer).sockaddrInet6},
+		AFAX25:       {16, (*printer).sockaddrAX25},
+		AFIPX:        plainSockaddr(port("sipx_port"), bx32("sipx_network"), z8("sipx_node").list(6), z8("sipx_type"), x8("sipx_zero").nonzero()),
+		AFX25:        plainSockaddr(sub("sx25_addr", newRecord(chars("x25_addr", 16)))),
+		AFNetlink:    plainSockaddr(x16("nl_pad").nonzero(), tgid32("nl_pid"), z32("nl_groups")),
+		AFPacket:     {20, (*printer).sockaddrPacket},
+		AFTIPC:       {16, (*printer).sockaddrTIPC},
+		AFBluetooth:  {3, (*printer).sockaddrBluetooth},
+		AFRXRPC:      {36, (*printer).sockaddrRXRPC},
+		AFIEEE802154: {20, (*printer).sockaddrIEEE802154},
+		AFALG:        {89, (*printer).sockaddrALG},
+		AFNFC:        {16, (*printer).sockaddrNFC},
+		AFVsock:      plainSockaddr(x16("svm_reserved1").nonzero(), vsockAddr, fl("svm_flags", 1, setVsockFlags), octets("svm_zero", 3).nonzero()),
+		AFQIPCRTR:    plainSockaddr(en("sq_node", 4, setQIPCRTRNodes), en("sq_port", 4, setQIPCRTRPorts)),
+		AFXDP:        {16, (*printer).sockaddrXDP},
+		AFMCTP: plainSockaddr(x16("__smctp_pad0").nonzero(), en("smctp_network", 4, setMCTPNets),
+			sub("smctp_addr", newRecord(en("s_addr", 1, setMCTPAddrs))), x8("smctp_type"), x8("smctp_tag"), x8("__smctp_pad1").nonzero()),
+	}
+})
 
 func (p *printer) sockaddrUnix(b []byte) {
 	path := b[2:min(len(b), 110)]
@@ -158,43 +160,47 @@ func (p *printer) sockaddrUnix(b []byte) {
 	p.named(path)
 }
 
-var recordInet = newRecord(pad(2), port("sin_port"), inet4("sin_addr"))
+var recordInet = lazily(func() *cstruct { return newRecord(pad(2), port("sin_port"), inet4("sin_addr")) })
 
-func (p *printer) sockaddrInet(b []byte) { p.members(recordInet, b) }
+func (p *printer) sockaddrInet(b []byte) { p.members(recordInet(), b) }
 
 var (
-	recordInet6 = newRecord(pad(2), port("sin6_port"), part("sin6_flowinfo", 4, func(p *printer, b, _ []byte) {
-		p.raw(b, func() { be32("").show(p, b, b) })
-	}), inet6("sin6_addr"))
-	recordScope   = newRecord(u32("sin6_scope_id"))
-	recordScopeIf = newRecord(ifindex("sin6_scope_id"))
+	recordInet6 = lazily(func() *cstruct {
+		return newRecord(pad(2), port("sin6_port"), part("sin6_flowinfo", 4, func(p *printer, b, _ []byte) {
+			p.raw(b, func() { be32("").show(p, b, b) })
+		}), inet6("sin6_addr"))
+	})
+	recordScope   = lazily(func() *cstruct { return newRecord(u32("sin6_scope_id")) })
+	recordScopeIf = lazily(func() *cstruct { return newRecord(ifindex("sin6_scope_id")) })
 )
 
 func (p *printer) sockaddrInet6(b []byte) {
-	p.members(recordInet6, b)
+	p.members(recordInet6(), b)
 	if len(b) <= 24 {
 		return
 	}
-	scope := recordScope
+	scope := recordScope()
 	if a := netip.AddrFrom16([16]byte(b[8:24])); a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() {
-		scope = recordScopeIf
+		scope = recordScopeIf()
 	}
 	p.members(scope, append(b[24:min(len(b), 28):min(len(b), 28)], 0, 0, 0)[:4])
 }
 
-var recordPacket = newRecord(
-	pad(2),
-	part("sll_protocol", 2, func(p *printer, b, _ []byte) {
-		p.raw(b, func() { enumSwapped("", setEtherProtocols).show(p, b, b) })
-	}),
-	ifindex("sll_ifindex"),
-	en("sll_hatype", 2, setArpHardware),
-	en("sll_pkttype", 1, setPacketTypes),
-	u8("sll_halen"),
-)
+var recordPacket = lazily(func() *cstruct {
+	return newRecord(
+		pad(2),
+		part("sll_protocol", 2, func(p *printer, b, _ []byte) {
+			p.raw(b, func() { enumSwapped("", setEtherProtocols).show(p, b, b) })
+		}),
+		ifindex("sll_ifindex"),
+		en("sll_hatype", 2, setArpHardware),
+		en("sll_pkttype", 1, setPacketTypes),
+		u8("sll_halen"),
+	)
+})
 
 func (p *printer) sockaddrPacket(b []byte) {
-	p.members(recordPacket, b)
+	p.members(recordPacket(), b)
 	if b[11] == 0 {
 		return
 	}

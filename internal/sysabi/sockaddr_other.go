@@ -13,11 +13,13 @@ var vsockAddr = field{name: "svm_cid", size: 8, align: 4, show: func(p *printer,
 }}
 
 // tipcAddrs is the union in a struct sockaddr_tipc, by the type of address.
-var tipcAddrs = map[byte]*cstruct{
-	1: newRecord(sub("nameseq", newRecord(u32("type"), u32("lower"), u32("upper")))),
-	2: newRecord(sub("name", newRecord(sub("name", newRecord(u32("type"), u32("instance"))), x32("domain")))),
-	3: newRecord(sub("id", newRecord(u32("ref"), x32("node")))),
-}
+var tipcAddrs = lazily(func() map[byte]*cstruct {
+	return map[byte]*cstruct{
+		1: newRecord(sub("nameseq", newRecord(u32("type"), u32("lower"), u32("upper")))),
+		2: newRecord(sub("name", newRecord(sub("name", newRecord(u32("type"), u32("instance"))), x32("domain")))),
+		3: newRecord(sub("id", newRecord(u32("ref"), x32("node")))),
+	}
+})
 
 func (p *printer) sockaddrTIPC(b []byte) {
 	p.field("addrtype")
@@ -30,7 +32,7 @@ func (p *printer) sockaddrTIPC(b []byte) {
 	}
 	p.enum(setTIPCScopes, uint64(uint8(scope)))
 	p.field("addr")
-	if r := tipcAddrs[b[2]]; r != nil {
+	if r := tipcAddrs()[b[2]]; r != nil {
 		p.record(r, b[4:16])
 	} else {
 		p.quote(b[4:16], 12, whole)
@@ -39,27 +41,31 @@ func (p *printer) sockaddrTIPC(b []byte) {
 
 // Bluetooth's protocols have addresses of different sizes.
 var (
-	recordHCI = newRecord(pad(2), part("hci_dev", 2, func(p *printer, b, _ []byte) {
-		p.str("htobs(")
-		p.uint(le(b))
-		p.str(")")
-	}), en("hci_channel", 2, setHCIChannels))
-	recordSCO = newRecord(pad(2), mac("sco_bdaddr", 6))
-	recordRC  = newRecord(pad(2), mac("rc_bdaddr", 6), u8("rc_channel"))
-	recordL2  = newRecord(pad(2), l2cap("l2_psm", setL2PSM, 0x80, 0xff, 0x1001), mac("l2_bdaddr", 6),
-		l2cap("l2_cid", setL2CID, 1, 0, 0x40), en("l2_bdaddr_type", 1, setBDAddrTypes))
+	recordHCI = lazily(func() *cstruct {
+		return newRecord(pad(2), part("hci_dev", 2, func(p *printer, b, _ []byte) {
+			p.str("htobs(")
+			p.uint(le(b))
+			p.str(")")
+		}), en("hci_channel", 2, setHCIChannels))
+	})
+	recordSCO = lazily(func() *cstruct { return newRecord(pad(2), mac("sco_bdaddr", 6)) })
+	recordRC  = lazily(func() *cstruct { return newRecord(pad(2), mac("rc_bdaddr", 6), u8("rc_channel")) })
+	recordL2  = lazily(func() *cstruct {
+		return newRecord(pad(2), l2cap("l2_psm", setL2PSM, 0x80, 0xff, 0x1001), mac("l2_bdaddr", 6),
+			l2cap("l2_cid", setL2CID, 1, 0, 0x40), en("l2_bdaddr_type", 1, setBDAddrTypes))
+	})
 )
 
 func (p *printer) sockaddrBluetooth(b []byte) {
 	switch len(b) {
 	case 4, 6:
-		p.members(recordHCI, b)
+		p.members(recordHCI(), b)
 	case 8:
-		p.members(recordSCO, b)
+		p.members(recordSCO(), b)
 	case 10:
-		p.members(recordRC, b)
+		p.members(recordRC(), b)
 	case 12, 13, 14:
-		p.members(recordL2, b)
+		p.members(recordL2(), b)
 	default:
 		p.saData(b)
 	}
@@ -108,15 +114,17 @@ func l2cap(name string, s *Set, low, high, dynamic uint64) field {
 	})
 }
 
-var recordRXRPC = newRecord(
-	pad(2),
-	en("srx_service", 2, setRXRPCServices).remarked(),
-	en("transport_type", 2, setSockTypes),
-	u16("transport_len"),
-)
+var recordRXRPC = lazily(func() *cstruct {
+	return newRecord(
+		pad(2),
+		en("srx_service", 2, setRXRPCServices).remarked(),
+		en("transport_type", 2, setSockTypes),
+		u16("transport_len"),
+	)
+})
 
 func (p *printer) sockaddrRXRPC(b []byte) {
-	p.members(recordRXRPC, b)
+	p.members(recordRXRPC(), b)
 	named := int(le16(b, 6))
 	inner := b[8:]
 	n := min(named, len(inner))
@@ -157,37 +165,41 @@ func (p *printer) text2(b []byte) {
 }
 
 var (
-	recordIEEE802154 = newRecord(
-		en("addr_type", 4, setIEEE802154Types).remarked(),
-		en("pan_id", 2, setIEEE802154PANs).remarked(),
-	)
-	recordShortAddr = newRecord(en("short_addr", 2, setIEEE802154Addrs).remarked())
-	recordHWAddr    = newRecord(mac("hwaddr", 8))
+	recordIEEE802154 = lazily(func() *cstruct {
+		return newRecord(
+			en("addr_type", 4, setIEEE802154Types).remarked(),
+			en("pan_id", 2, setIEEE802154PANs).remarked(),
+		)
+	})
+	recordShortAddr = lazily(func() *cstruct { return newRecord(en("short_addr", 2, setIEEE802154Addrs).remarked()) })
+	recordHWAddr    = lazily(func() *cstruct { return newRecord(mac("hwaddr", 8)) })
 )
 
 func (p *printer) sockaddrIEEE802154(b []byte) {
 	p.field("addr")
 	p.str("{")
-	p.members(recordIEEE802154, b[4:10])
+	p.members(recordIEEE802154(), b[4:10])
 	switch le32(b, 4) {
 	case 0:
 	case 2:
-		p.members(recordShortAddr, b[10:12])
+		p.members(recordShortAddr(), b[10:12])
 	default:
-		p.members(recordHWAddr, b[10:18])
+		p.members(recordHWAddr(), b[10:18])
 	}
 	p.str("}")
 }
 
-var recordALG = newRecord(
-	pad(2),
-	ending("salg_type", 14),
-	fl("salg_feat", 4, setALGFlags).remarked(),
-	fl("salg_mask", 4, setALGFlags).remarked(),
-)
+var recordALG = lazily(func() *cstruct {
+	return newRecord(
+		pad(2),
+		ending("salg_type", 14),
+		fl("salg_feat", 4, setALGFlags).remarked(),
+		fl("salg_mask", 4, setALGFlags).remarked(),
+	)
+})
 
 func (p *printer) sockaddrALG(b []byte) {
-	p.members(recordALG, b)
+	p.members(recordALG(), b)
 	p.field("salg_name")
 	p.ending(b[24:])
 }
@@ -207,12 +219,16 @@ func (p *printer) ending(b []byte) {
 }
 
 var (
-	recordNFC = newRecord(pad(2), ifindex("dev_idx"), x32("target_idx"), en("nfc_protocol", 4, setNFCProtocols))
-	recordSAP = newRecord(en("dsap", 1, setNFCSAPs).remarked(), en("ssap", 1, setNFCSAPs).remarked())
+	recordNFC = lazily(func() *cstruct {
+		return newRecord(pad(2), ifindex("dev_idx"), x32("target_idx"), en("nfc_protocol", 4, setNFCProtocols))
+	})
+	recordSAP = lazily(func() *cstruct {
+		return newRecord(en("dsap", 1, setNFCSAPs).remarked(), en("ssap", 1, setNFCSAPs).remarked())
+	})
 )
 
 func (p *printer) sockaddrNFC(b []byte) {
-	p.members(recordNFC, b)
+	p.members(recordNFC(), b)
 	const names = 18 // of the service's name
 	length := (names + 63 + p.word() - 1) / p.word() * p.word()
 	if len(b) < length+p.word() {
@@ -222,7 +238,7 @@ func (p *printer) sockaddrNFC(b []byte) {
 		return
 	}
 	n := le(b[length : length+p.word()])
-	p.members(recordSAP, b[16:18])
+	p.members(recordSAP(), b[16:18])
 	p.field("service_name")
 	name := b[names : names+min(n, 63)]
 	p.quote(name, len(name), whole)
@@ -231,19 +247,21 @@ func (p *printer) sockaddrNFC(b []byte) {
 }
 
 var (
-	recordXDP   = newRecord(pad(2), fl("sxdp_flags", 2, setXDPSockaddr), ifindex("sxdp_ifindex"), u32("sxdp_queue_id"))
-	recordXDPFD = newRecord(fd32("sxdp_shared_umem_fd"))
-	recordXDPNo = newRecord(x32("sxdp_shared_umem_fd").nonzero())
+	recordXDP = lazily(func() *cstruct {
+		return newRecord(pad(2), fl("sxdp_flags", 2, setXDPSockaddr), ifindex("sxdp_ifindex"), u32("sxdp_queue_id"))
+	})
+	recordXDPFD = lazily(func() *cstruct { return newRecord(fd32("sxdp_shared_umem_fd")) })
+	recordXDPNo = lazily(func() *cstruct { return newRecord(x32("sxdp_shared_umem_fd").nonzero()) })
 )
 
 const xdpSharedUmem = 1
 
 func (p *printer) sockaddrXDP(b []byte) {
-	p.members(recordXDP, b)
+	p.members(recordXDP(), b)
 	if b[2]&xdpSharedUmem != 0 {
-		p.members(recordXDPFD, b[12:16])
+		p.members(recordXDPFD(), b[12:16])
 	} else {
-		p.members(recordXDPNo, b[12:16])
+		p.members(recordXDPNo(), b[12:16])
 	}
 }
 

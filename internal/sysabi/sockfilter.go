@@ -3,9 +3,11 @@ package sysabi
 // Filters of sockets, classic BPF programs that see packets (linux/filter.h).
 
 // recordSocketFilter is a struct sock_fprog of a socket: a length and a pointer.
-var recordSocketFilter = newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) {
-	p.filter(le(b), le16(all, 0), packetOperand)
-})).words()
+var recordSocketFilter = lazily(func() *cstruct {
+	return newRecord(u16("len"), part("filter", 0, func(p *printer, b, all []byte) {
+		p.filter(le(b), le16(all, 0), packetOperand)
+	})).words()
+})
 
 // packetOperand prints the negative offsets that lead to more than the packet.
 func packetOperand(p *printer, code, k uint64) bool {

@@ -15,37 +15,39 @@ const (
 )
 
 // sockLevels is the names of each level's options, for getsockopt and setsockopt.
-var sockLevels = map[uint32][2]*Set{
-	solIP:      {setIPOptionsGet, setIPOptionsSet},
-	solSocket:  {setSockOptionsGet, setSockOptionsSet},
-	solTCP:     both(setTCPOptions),
-	solUDP:     both(setUDPOptions),
-	AFVsock:    both(setVsockOptions), // no level, but what AF_VSOCK takes for one
-	solIPv6:    {setIPv6OptionsGet, setIPv6OptionsSet},
-	101:        both(setCANOptions),
-	132:        both(setSCTPOptions),
-	solRaw:     both(setRawOptions),
-	256:        both(setIPXOptions),
-	257:        both(setAX25Options),
-	solPacket:  both(setPacketOptions),
-	266:        both(setIrDAOptions),
-	268:        both(setLLCOptions),
-	269:        both(setDCCPOptions),
-	solNetlink: both(setNetlinkOptions),
-	solTIPC:    both(setTIPCOptions),
-	272:        both(setRXRPCOptions),
-	273:        both(setL2TPOptions),
-	274:        both(setBluetoothOptions),
-	275:        both(setPhonetOptions),
-	276:        both(setRDSOptions),
-	277:        both(setIUCVOptions),
-	278:        both(setCAIFOptions),
-	279:        both(setALGOptions),
-	280:        both(setNFCOptions),
-	281:        both(setKCMOptions),
-	282:        both(setTLSOptions),
-	283:        both(setXDPOptions),
-}
+var sockLevels = lazily(func() map[uint32][2]*Set {
+	return map[uint32][2]*Set{
+		solIP:      {setIPOptionsGet(), setIPOptionsSet()},
+		solSocket:  {setSockOptionsGet(), setSockOptionsSet()},
+		solTCP:     both(setTCPOptions),
+		solUDP:     both(setUDPOptions),
+		AFVsock:    both(setVsockOptions), // no level, but what AF_VSOCK takes for one
+		solIPv6:    {setIPv6OptionsGet(), setIPv6OptionsSet()},
+		101:        both(setCANOptions),
+		132:        both(setSCTPOptions),
+		solRaw:     both(setRawOptions),
+		256:        both(setIPXOptions),
+		257:        both(setAX25Options),
+		solPacket:  both(setPacketOptions),
+		266:        both(setIrDAOptions),
+		268:        both(setLLCOptions),
+		269:        both(setDCCPOptions),
+		solNetlink: both(setNetlinkOptions),
+		solTIPC:    both(setTIPCOptions),
+		272:        both(setRXRPCOptions),
+		273:        both(setL2TPOptions),
+		274:        both(setBluetoothOptions),
+		275:        both(setPhonetOptions),
+		276:        both(setRDSOptions),
+		277:        both(setIUCVOptions),
+		278:        both(setCAIFOptions),
+		279:        both(setALGOptions),
+		280:        both(setNFCOptions),
+		281:        both(setKCMOptions),
+		282:        both(setTLSOptions),
+		283:        both(setXDPOptions),
+	}
+})
 
 func both(s *Set) [2]*Set { return [2]*Set{s, s} }
 
@@ -56,43 +58,43 @@ type option struct{ set, get payload }
 
 type optionKey struct{ level, name uint32 }
 
-var options = optionTable()
+var options = lazily(func() map[optionKey]option { return optionTable() })
 
 func optionTable() map[optionKey]option {
 	m := map[optionKey]option{
 		{solSocket, 4}:  {nil, boxed(errnoField)},              // SO_ERROR
-		{solSocket, 13}: {linger, partly(linger)},              // SO_LINGER
-		{solSocket, 17}: {nil, partly(ucred)},                  // SO_PEERCRED
+		{solSocket, 13}: {linger(), partly(linger())},          // SO_LINGER
+		{solSocket, 17}: {nil, partly(ucred())},                // SO_PEERCRED
 		{solSocket, 26}: {filterGiven, payloadFunc(filterGot)}, // SO_ATTACH_FILTER, SO_GET_FILTER
 		{solSocket, 51}: {filterGiven, nil},                    // SO_ATTACH_REUSEPORT_CBPF
 		{solSocket, 74}: {boxed(txrehash), boxed(txrehash)},    // SO_TXREHASH
 		{solSocket, 77}: {nil, boxed(fd32(""))},                // SO_PEERPIDFD
 
-		{solIP, 35}: {ipMreq, nil},                                            // IP_ADD_MEMBERSHIP
-		{solIP, 36}: {ipMreq, nil},                                            // IP_DROP_MEMBERSHIP
+		{solIP, 35}: {ipMreq(), nil},                                          // IP_ADD_MEMBERSHIP
+		{solIP, 36}: {ipMreq(), nil},                                          // IP_DROP_MEMBERSHIP
 		{solIP, 42}: {payloadFunc(groupReq), nil},                             // MCAST_JOIN_GROUP
 		{solIP, 45}: {payloadFunc(groupReq), nil},                             // MCAST_LEAVE_GROUP
 		{solIP, 51}: {exactlyOrHex(4, portRange), exactlyOrHex(4, portRange)}, // IP_LOCAL_PORT_RANGE
 		{solIP, 52}: {nil, exactly(4, boxed(en("", 4, setInetProtocols)))},    // IP_PROTOCOL
 
-		{solIPv6, 20}: {ipv6Mreq, nil},              // IPV6_ADD_MEMBERSHIP
-		{solIPv6, 21}: {ipv6Mreq, nil},              // IPV6_DROP_MEMBERSHIP
-		{solIPv6, 27}: {ipv6Mreq, nil},              // IPV6_JOIN_ANYCAST
-		{solIPv6, 28}: {ipv6Mreq, nil},              // IPV6_LEAVE_ANYCAST
+		{solIPv6, 20}: {ipv6Mreq(), nil},            // IPV6_ADD_MEMBERSHIP
+		{solIPv6, 21}: {ipv6Mreq(), nil},            // IPV6_DROP_MEMBERSHIP
+		{solIPv6, 27}: {ipv6Mreq(), nil},            // IPV6_JOIN_ANYCAST
+		{solIPv6, 28}: {ipv6Mreq(), nil},            // IPV6_LEAVE_ANYCAST
 		{solIPv6, 42}: {payloadFunc(groupReq), nil}, // MCAST_JOIN_GROUP
 		{solIPv6, 45}: {payloadFunc(groupReq), nil}, // MCAST_LEAVE_GROUP
 
 		{solPacket, 1}:  {exactly(16, payloadFunc(packetMreq)), nil}, // PACKET_ADD_MEMBERSHIP
 		{solPacket, 2}:  {exactly(16, payloadFunc(packetMreq)), nil}, // PACKET_DROP_MEMBERSHIP
 		{solPacket, 5}:  {exactly(16, ring("tp")), nil},              // PACKET_RX_RING
-		{solPacket, 6}:  {nil, partly(packetStats)},                  // PACKET_STATISTICS
+		{solPacket, 6}:  {nil, partly(packetStats())},                // PACKET_STATISTICS
 		{solPacket, 13}: {exactly(16, ring("tp")), nil},              // PACKET_TX_RING
 
 		{solRaw, 1}:     {payloadFunc(icmpFilter), payloadFunc(icmpFilter)}, // ICMP_FILTER
 		{solNetlink, 9}: {boxed(s32("")), payloadFunc(memberships)},         // NETLINK_LIST_MEMBERSHIPS
 		{solTCP, 38}:    {payloadFunc(tcpAOAdd), nil},                       // TCP_AO_ADD_KEY
-		{solTIPC, 127}:  {boxed(tipcImportance), boxed(tipcImportance)},     // TIPC_IMPORTANCE
-		{solTIPC, 135}:  {tipcGroup, tipcGroup},                             // TIPC_GROUP_JOIN
+		{solTIPC, 127}:  {boxed(tipcImportance()), boxed(tipcImportance())}, // TIPC_IMPORTANCE
+		{solTIPC, 135}:  {tipcGroup(), tipcGroup()},                         // TIPC_GROUP_JOIN
 	}
 	integer := option{boxed(s32("")), boxed(s32(""))}
 	for _, name := range [...]uint32{ // SO_DEBUG and others that are numbers
@@ -115,21 +117,25 @@ func optionTable() map[optionKey]option {
 const anyLevel = ^uint32(0)
 
 var (
-	setsockopts = sockopts(1, Arg{Name: "optval", kind: KindBuffer, dir: in, n: count{fromArg, 4}, show: (*printer).optionGiven}, num("optlen"))
-	getsockopts = sockopts(0, Arg{Name: "optval", kind: KindBuffer, dir: out, n: count{fromPtr, 4}, show: (*printer).optionGot}, Arg{Name: "optlen", kind: KindStruct, dir: in | out, n: count{fromConst, 1}, st: layoutLen, show: (*printer).optionLength})
+	setsockopts = lazily(func() map[uint32][]Arg {
+		return sockopts(1, Arg{Name: "optval", kind: KindBuffer, dir: in, n: count{fromArg, 4}, show: (*printer).optionGiven}, num("optlen"))
+	})
+	getsockopts = lazily(func() map[uint32][]Arg {
+		return sockopts(0, Arg{Name: "optval", kind: KindBuffer, dir: out, n: count{fromPtr, 4}, show: (*printer).optionGot}, Arg{Name: "optlen", kind: KindStruct, dir: in | out, n: count{fromConst, 1}, st: layoutLen, show: (*printer).optionLength})
+	})
 )
 
 func sockopts(which int, value, length Arg) map[uint32][]Arg {
 	level := enum("level", setSockLevels)
 	m := map[uint32][]Arg{anyLevel: {sockfd, level, unum("optname"), value, length}}
-	for l, names := range sockLevels {
+	for l, names := range sockLevels() {
 		m[l] = []Arg{sockfd, level, enum("optname", names[which]), value, length}
 	}
 	return m
 }
 
-func setsockoptArgs(r *[6]uint64) []Arg { return ofLevel(setsockopts, uint32(r[1])) }
-func getsockoptArgs(r *[6]uint64) []Arg { return ofLevel(getsockopts, uint32(r[1])) }
+func setsockoptArgs(r *[6]uint64) []Arg { return ofLevel(setsockopts(), uint32(r[1])) }
+func getsockoptArgs(r *[6]uint64) []Arg { return ofLevel(getsockopts(), uint32(r[1])) }
 
 func ofLevel(m map[uint32][]Arg, level uint32) []Arg {
 	if a := m[level]; a != nil {
@@ -198,7 +204,7 @@ func (p *printer) option(v *Value, n int, which func(option) payload, short func
 		p.str("NULL")
 		return
 	}
-	is := which(options[optionKey{level, name}])
+	is := which(options()[optionKey{level, name}])
 	if is != nil {
 		if s := p.optionSpan(v.Uint, max(n, 0)); n < 0 || !is.decode(p, s) {
 			short(s)
@@ -266,13 +272,15 @@ func partly(r *cstruct) payload {
 }
 
 var (
-	linger         = newRecord(s32("l_onoff"), s32("l_linger"))
-	ucred          = newRecord(tgid32("pid"), id32("uid"), id32("gid"))
-	packetStats    = newRecord(u32("tp_packets"), u32("tp_drops"), u32("tp_freeze_q_cnt"))
-	ipMreq         = newRecord(inet4("imr_multiaddr"), inet4("imr_interface"))
-	ipv6Mreq       = newRecord(inet6("ipv6mr_multiaddr"), ifindex("ipv6mr_interface"))
-	tipcGroup      = newRecord(u32("type"), u32("instance"), en("scope", 4, setTIPCScopes), fl("flags", 4, setTIPCFlags))
-	tipcImportance = en("", 4, setTIPCImportance)
+	linger      = lazily(func() *cstruct { return newRecord(s32("l_onoff"), s32("l_linger")) })
+	ucred       = lazily(func() *cstruct { return newRecord(tgid32("pid"), id32("uid"), id32("gid")) })
+	packetStats = lazily(func() *cstruct { return newRecord(u32("tp_packets"), u32("tp_drops"), u32("tp_freeze_q_cnt")) })
+	ipMreq      = lazily(func() *cstruct { return newRecord(inet4("imr_multiaddr"), inet4("imr_interface")) })
+	ipv6Mreq    = lazily(func() *cstruct { return newRecord(inet6("ipv6mr_multiaddr"), ifindex("ipv6mr_interface")) })
+	tipcGroup   = lazily(func() *cstruct {
+		return newRecord(u32("type"), u32("instance"), en("scope", 4, setTIPCScopes), fl("flags", 4, setTIPCFlags))
+	})
+	tipcImportance = lazily(func() field { return en("", 4, setTIPCImportance) })
 	txrehash       = part("", 4, func(p *printer, b, _ []byte) { p.signedEnum(setTxrehash, les(b)) })
 	errnoField     = part("", 4, func(p *printer, b, _ []byte) { p.errno(les(b), false) })
 )
@@ -337,7 +345,9 @@ func groupReq(p *printer, s span) bool {
 	return true
 }
 
-var packetMreqHead = newRecord(ifindex("mr_ifindex"), en("mr_type", 2, setPacketMreq), u16("mr_alen"))
+var packetMreqHead = lazily(func() *cstruct {
+	return newRecord(ifindex("mr_ifindex"), en("mr_type", 2, setPacketMreq), u16("mr_alen"))
+})
 
 func packetMreq(p *printer, s span) bool {
 	b := s.get(0, 16)
@@ -346,7 +356,7 @@ func packetMreq(p *printer, s span) bool {
 		return true
 	}
 	p.str("{")
-	p.members(packetMreqHead, b)
+	p.members(packetMreqHead(), b)
 	p.field("mr_address")
 	n := min(int(le16(b, 6)), 8)
 	p.hardware(b[8:8+n], n)
@@ -429,10 +439,10 @@ func tcpAOAdd(p *printer, s span) bool {
 
 // filterGiven is a program in classic BPF.
 var filterGiven payloadFunc = func(p *printer, s span) bool {
-	if s.n != p.bytesOf(recordSocketFilter) {
+	if s.n != p.bytesOf(recordSocketFilter()) {
 		return false
 	}
-	p.recordAt(recordSocketFilter, s.addr)
+	p.recordAt(recordSocketFilter(), s.addr)
 	return true
 }
 

@@ -26,7 +26,7 @@ func TestSockopts(t *testing.T) {
 		d := Decode(record(t, m, testLimits, 0, name, args...))
 		lines = append(lines, string(d.Append(nil, Options{})))
 	}
-	for key, o := range options {
+	for key, o := range options() {
 		sizes := []int{-1, 0, 3, 4, 8, 12, 16, 320}
 		if fixed(o.set) || fixed(o.get) {
 			sizes = sizes[2:5] // a number
@@ -40,7 +40,7 @@ func TestSockopts(t *testing.T) {
 			}
 		}
 	}
-	for level := range sockLevels { // options without one, and those that nobody knows
+	for level := range sockLevels() { // options without one, and those that nobody knows
 		call("setsockopt", optionKey{level, 9999}, 4)
 		call("getsockopt", optionKey{level, 9999}, 5)
 	}
@@ -65,7 +65,7 @@ func TestSockaddrs(t *testing.T) {
 			b[i] = byte(i)
 		}
 		binary.LittleEndian.PutUint16(b, uint16(family))
-		least := sockaddrs[uint16(family)].least
+		least := sockaddrs()[uint16(family)].least
 		for _, n := range []int{2, least, least - 1, 28, 128} {
 			if n >= 2 {
 				add(b[:n])
@@ -85,7 +85,7 @@ func TestSockaddrs(t *testing.T) {
 // Ancillary data of every type that is known.
 func TestControl(t *testing.T) {
 	var lines []string
-	for key := range cmsgs {
+	for key := range cmsgs() {
 		for _, n := range []int{0, 1, 4, 12, 16, 48} {
 			data := make([]byte, n)
 			for i := range data {

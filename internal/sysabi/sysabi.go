@@ -71,16 +71,21 @@ const (
 
 // signatures lists the families; the first entry of a name is the one for all
 // architectures, see variants for the others.
-var signatures = [][]Call{
+var signatures = [...]func() []Call{
 	callsFile, callsMeta, callsDesc, callsNet, callsProcess, callsSignal, callsMemory,
 	callsWait, callsIPC, callsKey, callsCreds, callsClock, callsSystem, callsOther,
 }
 
-// variants holds the signatures that differ on an architecture from those of
+// variants returns the signatures that differ on an architecture from those of
 // the same name in signatures.
-var variants = map[event.Arch][]Call{
-	event.ArchI386:    variantsI386,
-	event.ArchAArch64: variantsAArch64,
+func variants(arch event.Arch) []Call {
+	switch arch {
+	case event.ArchI386:
+		return variantsI386()
+	case event.ArchAArch64:
+		return variantsAArch64()
+	}
+	return nil
 }
 
 type abi struct {
@@ -112,14 +117,15 @@ func build(arch event.Arch, names []string, ptr uint8) *abi {
 	t := &abi{byNumber: make([]*Call, len(names)), byName: make(map[string]uint32, len(names))}
 	all := make([]Call, len(names))
 	sig := make(map[string]*Call, len(names))
-	for _, family := range signatures {
+	take := func(family []Call) {
 		for i := range family {
 			sig[family[i].Name] = &family[i]
 		}
 	}
-	for i := range variants[arch] {
-		sig[variants[arch][i].Name] = &variants[arch][i]
+	for _, family := range signatures {
+		take(family())
 	}
+	take(variants(arch))
 	for nr, name := range names {
 		if name == "" {
 			continue
@@ -201,3 +207,7 @@ func (c *Call) args(regs *[6]uint64) []Arg {
 	}
 	return c.Args
 }
+
+// lazily is a value of the tables that is made when it is first asked for: a run
+// needs few of them, and every start of culprit would pay for all.
+func lazily[T any](of func() T) func() T { return sync.OnceValue(of) }

@@ -12,11 +12,11 @@ var arches = map[string]event.Arch{"x86-64": event.ArchX8664, "i386": event.Arch
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, family := range signatures {
-		for i := range family {
-			if n := family[i].Name; seen[n] {
-				t.Errorf("%s has two rows", n)
+		for _, c := range family() {
+			if seen[c.Name] {
+				t.Errorf("%s has two rows", c.Name)
 			}
-			seen[family[i].Name] = true
+			seen[c.Name] = true
 		}
 	}
 	for name, arch := range arches {
@@ -49,9 +49,9 @@ func TestTable(t *testing.T) {
 				}
 			}
 		}
-		for i := range variants[arch] {
-			if n := variants[arch][i].Name; !used[n] {
-				t.Errorf("%s: variant %s is no call there", name, n)
+		for _, c := range variants(arch) {
+			if !used[c.Name] {
+				t.Errorf("%s: variant %s is no call there", name, c.Name)
 			}
 		}
 		if len(used) < 300 {

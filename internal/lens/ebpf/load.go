@@ -10,7 +10,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/lens"
@@ -128,9 +127,7 @@ func load(o Options, running bool) (*loaded, error) {
 			return nil, fmt.Errorf("set %s in the BPF programs: %w", s.name, err)
 		}
 	}
-	// Only kernels before 5.11 count BPF memory against the limit, and there
-	// loading says so.
-	_ = rlimit.RemoveMemlock()
+	raiseMemlock()
 	l := &loaded{cookie: cookie}
 	err = l.assign(spec, kernel, running)
 	if err != nil && errors.As(err, new(*ebpf.VerifierError)) {
@@ -256,4 +253,18 @@ func bufferSize(want int) int {
 		size >>= 1
 	}
 	return size
+}
+
+// raiseMemlock lets this process lock memory where BPF memory is counted as such:
+// by kernels before 5.11. Where it may not, loading says so. (The library's
+// rlimit package makes a BPF map to find that out at each start of the program.)
+func raiseMemlock() {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return
+	}
+	if n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); n == 2 && (major < 5 || major == 5 && minor < 11) {
+		_ = unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
+	}
 }
