@@ -21,14 +21,16 @@ type request struct {
 var ioctlFamilies = lazily(func() []struct {
 	name     string
 	requests []request
-} { return []struct {
-	name     string
-	requests []request
-}{
-	{"term", ioctlsTerm()}, {"block", ioctlsBlock()}, {"file", ioctlsFile()}, {"misc", ioctlsMisc()}, {"process", ioctlsProcess()},
-	{"flash", ioctlsFlash()}, {"device", ioctlsDevice()}, {"sock", ioctlsSock()}, {"evdev", ioctlsEvdev()}, {"v4l2", ioctlsV4L2()},
-	{"kvm", ioctlsKVM()}, {"btrfs", ioctlsBtrfs()}, {"kd", ioctlsKD()}, {"scsi", ioctlsSCSI()}, {"dm", ioctlsDM()}, {"tee", ioctlsTEE()},
-} })
+} {
+	return []struct {
+		name     string
+		requests []request
+	}{
+		{"term", ioctlsTerm()}, {"block", ioctlsBlock()}, {"file", ioctlsFile()}, {"misc", ioctlsMisc()}, {"process", ioctlsProcess()},
+		{"flash", ioctlsFlash()}, {"device", ioctlsDevice()}, {"sock", ioctlsSock()}, {"evdev", ioctlsEvdev()}, {"v4l2", ioctlsV4L2()},
+		{"kvm", ioctlsKVM()}, {"btrfs", ioctlsBtrfs()}, {"kd", ioctlsKD()}, {"scsi", ioctlsSCSI()}, {"dm", ioctlsDM()}, {"tee", ioctlsTEE()},
+	}
+})
 
 // ioctlTypes are the types (bits 8 to 15) of those families: their other
 // requests have an argument of which nothing is said.

@@ -36,24 +36,26 @@ var ifreqs = lazily(func() []struct {
 	member field
 	set    string
 	get    string
-} { return []struct {
-	member   field
-	set, get string
-}{
-	{socketAddress("ifr_addr"), "SIOCSIFADDR", "SIOCGIFADDR"},
-	{socketAddress("ifr_dstaddr"), "SIOCSIFDSTADDR", "SIOCGIFDSTADDR"},
-	{socketAddress("ifr_broadaddr"), "SIOCSIFBRDADDR", "SIOCGIFBRDADDR"},
-	{socketAddress("ifr_netmask"), "SIOCSIFNETMASK", "SIOCGIFNETMASK"},
-	{sub("ifr_hwaddr", ifreqHardware()), "SIOCADDMULTI SIOCDELMULTI SIOCSIFHWADDR SIOCSIFHWBROADCAST", "SIOCGIFHWADDR"},
-	{fl("ifr_flags", 2, setIffFlags), "SIOCSIFFLAGS", "SIOCGIFFLAGS"},
-	{s32("ifr_ifindex"), "", "SIOCGIFINDEX"},
-	{s32("ifr_metric"), "SIOCSIFMETRIC", "SIOCGIFMETRIC"},
-	{s32("ifr_mtu"), "SIOCSIFMTU", "SIOCGIFMTU"},
-	{chars("ifr_slave", 16), "SIOCSIFSLAVE", "SIOCGIFSLAVE"},
-	{chars("ifr_newname", 16), "SIOCSIFNAME", ""},
-	{s32("ifr_qlen"), "SIOCSIFTXQLEN", "SIOCGIFTXQLEN"},
-	{sub("ifr_map", ifreqMap()), "SIOCSIFMAP", "SIOCGIFMAP"},
-} })
+} {
+	return []struct {
+		member   field
+		set, get string
+	}{
+		{socketAddress("ifr_addr"), "SIOCSIFADDR", "SIOCGIFADDR"},
+		{socketAddress("ifr_dstaddr"), "SIOCSIFDSTADDR", "SIOCGIFDSTADDR"},
+		{socketAddress("ifr_broadaddr"), "SIOCSIFBRDADDR", "SIOCGIFBRDADDR"},
+		{socketAddress("ifr_netmask"), "SIOCSIFNETMASK", "SIOCGIFNETMASK"},
+		{sub("ifr_hwaddr", ifreqHardware()), "SIOCADDMULTI SIOCDELMULTI SIOCSIFHWADDR SIOCSIFHWBROADCAST", "SIOCGIFHWADDR"},
+		{fl("ifr_flags", 2, setIffFlags), "SIOCSIFFLAGS", "SIOCGIFFLAGS"},
+		{s32("ifr_ifindex"), "", "SIOCGIFINDEX"},
+		{s32("ifr_metric"), "SIOCSIFMETRIC", "SIOCGIFMETRIC"},
+		{s32("ifr_mtu"), "SIOCSIFMTU", "SIOCGIFMTU"},
+		{chars("ifr_slave", 16), "SIOCSIFSLAVE", "SIOCGIFSLAVE"},
+		{chars("ifr_newname", 16), "SIOCSIFNAME", ""},
+		{s32("ifr_qlen"), "SIOCSIFTXQLEN", "SIOCGIFTXQLEN"},
+		{sub("ifr_map", ifreqMap()), "SIOCSIFMAP", "SIOCGIFMAP"},
+	}
+})
 
 var ifreqIndex = lazily(func() *cstruct { return ifreq(s32("ifr_ifindex")) })
 

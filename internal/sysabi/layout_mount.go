@@ -161,35 +161,37 @@ var statmountFields = lazily(func() []struct {
 	num  int
 	set  *Set
 	show func(p *printer, b []byte, s *Set)
-} { return []struct {
-	name          string
-	bit           uint64 // of the mask
-	at, size, num int
-	set           *Set
-	show          func(p *printer, b []byte, s *Set)
-}{
-	{name: "size", size: 4},
-	{name: "mnt_opts", bit: 0x80, at: 4},
-	{name: "mask", at: 8, size: 8, set: setStatmountMask, show: showSetFlags},
-	{name: "sb_dev_major", bit: 1, at: 16, size: 4}, {name: "sb_dev_minor", bit: 1, at: 20, size: 4},
-	{name: "sb_magic", bit: 1, at: 24, size: 8, set: &Set{Names: setFSMagic.Names}, show: showSetEnum},
-	{name: "sb_flags", bit: 1, at: 32, size: 4, set: setStatmountSbFlags, show: showSetFlags},
-	{name: "fs_type", bit: 0x20, at: 36},
-	{name: "mnt_id", bit: 2, at: 40, size: 8}, {name: "mnt_parent_id", bit: 2, at: 48, size: 8},
-	{name: "mnt_id_old", bit: 2, at: 56, size: 4}, {name: "mnt_parent_id_old", bit: 2, at: 60, size: 4},
-	{name: "mnt_attr", bit: 2, at: 64, size: 8, set: setMountAttr, show: showSetFlags},
-	{name: "mnt_propagation", bit: 2, at: 72, size: 8, set: setMountAttrPropagation, show: showSetFlags},
-	{name: "mnt_peer_group", bit: 2, at: 80, size: 8}, {name: "mnt_master", bit: 2, at: 88, size: 8},
-	{name: "propagate_from", bit: 4, at: 96, size: 8},
-	{name: "mnt_root", bit: 8, at: 104}, {name: "mnt_point", bit: 0x10, at: 108},
-	{name: "mnt_ns_id", bit: 0x40, at: 112, size: 8},
-	{name: "fs_subtype", bit: 0x100, at: 120}, {name: "sb_source", bit: 0x200, at: 124},
-	{name: "opt_num", bit: 0x400, at: 128, size: 4}, {name: "opt_array", bit: 0x400, at: 132, num: 128},
-	{name: "opt_sec_num", bit: 0x800, at: 136, size: 4}, {name: "opt_sec_array", bit: 0x800, at: 140, num: 136},
-	{name: "supported_mask", bit: 0x1000, at: 144, size: 8, set: setStatmountMask, show: showSetFlags},
-	{name: "mnt_uidmap_num", bit: 0x2000, at: 152, size: 4}, {name: "mnt_uidmap", bit: 0x2000, at: 156, num: 152},
-	{name: "mnt_gidmap_num", bit: 0x4000, at: 160, size: 4}, {name: "mnt_gidmap", bit: 0x4000, at: 164, num: 160},
-} })
+} {
+	return []struct {
+		name          string
+		bit           uint64 // of the mask
+		at, size, num int
+		set           *Set
+		show          func(p *printer, b []byte, s *Set)
+	}{
+		{name: "size", size: 4},
+		{name: "mnt_opts", bit: 0x80, at: 4},
+		{name: "mask", at: 8, size: 8, set: setStatmountMask, show: showSetFlags},
+		{name: "sb_dev_major", bit: 1, at: 16, size: 4}, {name: "sb_dev_minor", bit: 1, at: 20, size: 4},
+		{name: "sb_magic", bit: 1, at: 24, size: 8, set: &Set{Names: setFSMagic.Names}, show: showSetEnum},
+		{name: "sb_flags", bit: 1, at: 32, size: 4, set: setStatmountSbFlags, show: showSetFlags},
+		{name: "fs_type", bit: 0x20, at: 36},
+		{name: "mnt_id", bit: 2, at: 40, size: 8}, {name: "mnt_parent_id", bit: 2, at: 48, size: 8},
+		{name: "mnt_id_old", bit: 2, at: 56, size: 4}, {name: "mnt_parent_id_old", bit: 2, at: 60, size: 4},
+		{name: "mnt_attr", bit: 2, at: 64, size: 8, set: setMountAttr, show: showSetFlags},
+		{name: "mnt_propagation", bit: 2, at: 72, size: 8, set: setMountAttrPropagation, show: showSetFlags},
+		{name: "mnt_peer_group", bit: 2, at: 80, size: 8}, {name: "mnt_master", bit: 2, at: 88, size: 8},
+		{name: "propagate_from", bit: 4, at: 96, size: 8},
+		{name: "mnt_root", bit: 8, at: 104}, {name: "mnt_point", bit: 0x10, at: 108},
+		{name: "mnt_ns_id", bit: 0x40, at: 112, size: 8},
+		{name: "fs_subtype", bit: 0x100, at: 120}, {name: "sb_source", bit: 0x200, at: 124},
+		{name: "opt_num", bit: 0x400, at: 128, size: 4}, {name: "opt_array", bit: 0x400, at: 132, num: 128},
+		{name: "opt_sec_num", bit: 0x800, at: 136, size: 4}, {name: "opt_sec_array", bit: 0x800, at: 140, num: 136},
+		{name: "supported_mask", bit: 0x1000, at: 144, size: 8, set: setStatmountMask, show: showSetFlags},
+		{name: "mnt_uidmap_num", bit: 0x2000, at: 152, size: 4}, {name: "mnt_uidmap", bit: 0x2000, at: 156, num: 152},
+		{name: "mnt_gidmap_num", bit: 0x4000, at: 160, size: 4}, {name: "mnt_gidmap", bit: 0x4000, at: 164, num: 160},
+	}
+})
 
 var statmountBuf = shown("buf", out, statmountHead, func(p *printer, v *Value) {
 	p.statmount(v.Uint, p.size(v, 2))

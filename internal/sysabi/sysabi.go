@@ -90,7 +90,7 @@ func variants(arch event.Arch) []Call {
 
 type abi struct {
 	byNumber []*Call
-	byName   map[string]uint32
+	byName   func() map[string]uint32
 }
 
 var (
@@ -114,9 +114,18 @@ func abiOf(arch event.Arch) *abi {
 // build makes an architecture's table: a number that has a name but no
 // signature gets six arguments in hex.
 func build(arch event.Arch, names []string, ptr uint8) *abi {
-	t := &abi{byNumber: make([]*Call, len(names)), byName: make(map[string]uint32, len(names))}
+	t := &abi{byNumber: make([]*Call, len(names))}
+	t.byName = sync.OnceValue(func() map[string]uint32 {
+		m := make(map[string]uint32, len(names))
+		for nr, c := range t.byNumber {
+			if c != nil {
+				m[c.Name] = uint32(nr)
+			}
+		}
+		return m
+	})
 	all := make([]Call, len(names))
-	sig := make(map[string]*Call, len(names))
+	sig := make(map[string]*Call, 2*len(names))
 	take := func(family []Call) {
 		for i := range family {
 			sig[family[i].Name] = &family[i]
@@ -138,7 +147,6 @@ func build(arch event.Arch, names []string, ptr uint8) *abi {
 		}
 		c.Arch, c.ptr = arch, ptr
 		t.byNumber[nr] = c
-		t.byName[name] = uint32(nr)
 	}
 	return t
 }
@@ -160,7 +168,7 @@ func Number(arch event.Arch, name string) (uint32, bool) {
 	if t == nil {
 		return 0, false
 	}
-	nr, ok := t.byName[name]
+	nr, ok := t.byName()[name]
 	return nr, ok
 }
 

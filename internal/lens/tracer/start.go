@@ -61,9 +61,8 @@ func (r *Tracer) prepare() error {
 	}
 	const page = 4096
 	b, at := execve(r.opt.Path, r.opt.Argv, r.opt.Env, (stackPointer(&g)-page)&^(page-1))
-	// Not through /proc, which may be another PID namespace's.
-	if n, err := unix.PtracePokeData(int(r.root), uintptr(at.start), b); err != nil || n < len(b) {
-		return fmt.Errorf("write arguments: %d of %d bytes: %w", n, len(b), err)
+	if err := r.poke(b, at.start); err != nil {
+		return fmt.Errorf("write arguments: %w", err)
 	}
 	ip := instructionPointer(&g)
 	if _, err := unix.PtracePokeText(int(r.root), uintptr(ip), syscallInstruction); err != nil {
@@ -74,6 +73,21 @@ func (r *Tracer) prepare() error {
 		return fmt.Errorf("set registers: %w", err)
 	}
 	return unix.Kill(int(r.root), unix.SIGCONT)
+}
+
+// poke writes memory of the program. Not through /proc, which may be another PID
+// namespace's; word for word where the call that can do it at once is not
+// allowed.
+func (r *Tracer) poke(b []byte, addr uint64) error {
+	t := Task{TID: r.root}
+	if t.WriteMem(b, addr) == len(b) {
+		return nil
+	}
+	n, err := unix.PtracePokeData(int(r.root), uintptr(addr), b)
+	if err == nil && n < len(b) {
+		err = fmt.Errorf("%d of %d bytes", n, len(b))
+	}
+	return err
 }
 
 // firstStop waits for the stop that follows PTRACE_SEIZE of a stopped process.
