@@ -32,6 +32,7 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 		raised += len(p.Raised)
 		if p.Python != nil {
 			pythons = append(pythons, fmt.Sprintf("%s[%d]: Python %s by %s", p.Name(), p.PID, p.Python.Version, p.Python.Hook))
+			governed(code, p)
 		}
 	}
 	code["processes"], code["exceptions"] = pythons, raised
@@ -84,6 +85,20 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 		kernel["lost"] = append(list, fmt.Sprintf("%s: %d", what, t.Skipped[what]))
 	}
 	return by
+}
+
+// governed says which exceptions of a Python process were left out in order not
+// to slow it down.
+func governed(code map[string]any, p *timeline.Process) {
+	for _, c := range p.Python.Counted {
+		list, _ := code["counted"].([]string)
+		code["counted"] = append(list, fmt.Sprintf("%s[%d] %s:%d in %s: some of %d exceptions recorded", p.Name(), p.PID, c.Frame.File, c.Frame.Line, c.Frame.Func, c.Count))
+	}
+	if p.Python.Pauses > 0 {
+		list, _ := code["paused"].([]string)
+		code["paused"] = append(list, fmt.Sprintf("%s[%d]: in storms of exceptions none was looked at for %.1f ms in all (%d times)",
+			p.Name(), p.PID, p.Python.Blind.Seconds()*1e3, p.Python.Pauses))
+	}
 }
 
 // packets says what of a capture was looked at.

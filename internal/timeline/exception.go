@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"strings"
+	"time"
 
 	"culprit/internal/event"
 )
@@ -15,6 +16,15 @@ type Python struct {
 	Ended      bool   // the interpreter ended in order
 	Code       int    // sys.exit status at that end
 	Dropped    uint64 // records that did not fit
+	Counted    []Counted
+	Pauses     int           // times that exceptions were not looked at, in a storm of them
+	Blind      time.Duration // how long that was in all
+}
+
+// Counted is a place that raised more exceptions than were recorded of it.
+type Counted struct {
+	Frame Frame
+	Count int // that were seen there
 }
 
 // Frame is one Python frame.

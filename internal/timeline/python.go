@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"culprit/internal/event"
 	"culprit/internal/lens/python/stream"
@@ -119,10 +120,40 @@ func (r *reading) record(rec stream.Record) {
 			}
 			r.wrap(from, to)
 		}
+	case *stream.Governor:
+		if p.Python != nil {
+			p.Python.govern(m)
+		}
 	case *stream.Done:
 		if p.Python != nil {
 			p.Python.Ended, p.Python.Code = true, m.RC
 		}
+	}
+}
+
+// maxCounted bounds the places of one process whose exceptions are counted.
+const maxCounted = 256
+
+// govern notes what the agent left out.
+func (p *Python) govern(m *stream.Governor) {
+	switch m.State {
+	case "pause":
+		p.Pauses++
+	case "resume":
+		p.Blind += time.Duration(m.Count) * time.Microsecond
+	case "budget":
+		f := frame(m.Frame)
+		i := slices.IndexFunc(p.Counted, func(c Counted) bool {
+			return c.Frame.File == f.File && c.Frame.Func == f.Func && c.Frame.Line == f.Line
+		})
+		if i < 0 && len(p.Counted) == maxCounted {
+			return
+		}
+		if i < 0 {
+			p.Counted = append(p.Counted, Counted{Frame: f})
+			i = len(p.Counted) - 1
+		}
+		p.Counted[i].Count = max(p.Counted[i].Count, m.Count)
 	}
 }
 

@@ -265,17 +265,8 @@ func TestNoise(t *testing.T) {
 				iter++
 			}
 		}
-		if keys != 40 || iter != 0 {
+		if keys < 10 || keys > 50 || iter != 0 {
 			t.Errorf("%d KeyErrors, %d StopIterations", keys, iter)
-		}
-		var states []string
-		for _, g := range all[*stream.Governor](r) {
-			if g.Frame.Func == "bad" {
-				states = append(states, g.State)
-			}
-		}
-		if d := cmp.Diff([]string{"budget", "hot"}, states); d != "" {
-			t.Error(d)
 		}
 		var end bool
 		for _, x := range all[*stream.Raised](r) {
@@ -299,6 +290,67 @@ func TestKeyLog(t *testing.T) {
 		}
 		if k := all[*stream.KeyLog](r); len(k) != 1 || k[0].Path != log {
 			t.Errorf("%+v", k)
+		}
+	})
+}
+
+// What ends a program is recorded whole, however many exceptions came before it;
+// of those some are recorded and the others counted.
+func TestStorm(t *testing.T) {
+	cases := []struct {
+		how, typ, final string
+		frames          []string // that it left, innermost first
+		rc              int
+	}{
+		{"quiet", "FileNotFoundError", "", []string{"fails"}, 0},
+		{"leave", "SystemExit", "exit", []string{"leave"}, 3},
+		{"uncaught", "KeyError", "excepthook", []string{"bad", "uncaught", "<module>"}, 1},
+		{"thread", "KeyError", "thread", []string{"bad", "uncaught", "run"}, 0},
+		{"wrapped", "ValueError", "excepthook", []string{"wrapped", "<module>"}, 1},
+		{"logged", "KeyError", "logging", []string{"bad"}, 0},
+	}
+	each(t, func(t *testing.T, py string, env []string) {
+		for _, c := range cases {
+			r := record(t, "", env, py, script("storm.py"), c.how)
+			if strings.HasSuffix(t.Name(), "-trace") && c.how == "thread" {
+				continue // a trace function set in a thread doesn't see the frame that set it
+			}
+			var last *stream.Raised
+			raised, count := 0, 0
+			frames, rc, final, byID := map[int][]string{}, -1, map[int]string{}, map[int]*stream.Raised{}
+			for _, rec := range r.recs[r.pid] {
+				switch b := rec.Body.(type) {
+				case *stream.Raised:
+					byID[b.Exc] = b
+					if b.Type == c.typ && c.final == "" {
+						last = b
+					}
+					if b.Frame.Func == "bad" {
+						raised++
+					}
+				case *stream.Left:
+					frames[b.Exc] = append(frames[b.Exc], b.Frame.Func[strings.LastIndexByte(b.Frame.Func, '.')+1:])
+				case *stream.Final:
+					final[b.Exc] = b.How
+					last = byID[b.Exc]
+				case *stream.Done:
+					rc = b.RC
+				case *stream.Governor:
+					if b.Frame.Func == "bad" {
+						count = max(count, b.Count)
+					}
+				}
+			}
+			if last == nil || last.Type != c.typ {
+				t.Errorf("%s: no %s, but %+v", c.how, c.typ, last)
+				continue
+			}
+			if d := cmp.Diff(c.frames, frames[last.Exc]); d != "" || final[last.Exc] != c.final || rc != c.rc {
+				t.Errorf("%s: final %q, status %d, frames left:\n%s", c.how, final[last.Exc], rc, d)
+			}
+			if old(t, py) && count < 5000 || count < 100 || raised > 60 {
+				t.Errorf("%s: %d exceptions of the storm recorded, %d counted", c.how, raised, count)
+			}
 		}
 	})
 }

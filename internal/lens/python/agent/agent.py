@@ -11,7 +11,15 @@ from time import monotonic_ns
 VERSION = sys.version_info[:2]
 MODERN = VERSION >= (3, 12)
 SITE_BUDGET = 40      # records of one place, after that they are only counted
-SITE_HOT = 1000       # events of one place, after that not even that
+SITE_FIRST = 10       # of them at any pace, the others this many ns apart
+SITE_APART = 10**6
+SAMPLE = 10**9        # ns after which one of a place over its budget is recorded again
+BURST = 20            # counted ones of a place within BURST_TIME that make it hot
+BURST_TIME = 10**7    # ns
+LOOK = 128            # events of a hot place from one look at the clock to the next; a power of 2
+STORM = 25 * 10**6    # ns: when LOOK events take less, exceptions are not looked at for a while
+HOLD = 10**6          # ns that such a pause takes at least; doubled, up to MAX_HOLD, when it
+MAX_HOLD = 2 * 10**8  # proves to be too short
 SITES = 16384         # places known at a time
 MAX_STACK = 64
 MAX_LOCALS = 32
@@ -224,23 +232,33 @@ def class_name(t):
 
 SECRET = ('passw', 'passphrase', 'passwd', 'secret', 'token', 'authoriz', 'authent', 'cookie', 'api_key', 'apikey',
           'api-key', 'access_key', 'private_key', 'session', 'credential', 'signature', 'bearer', 'jwt', 'pwd')
+TOKENS = '-----begin', 'ghp_', 'github_pat_', 'akia', 'xoxb-', 'eyj'
 MARKS = ('authorization:', 'cookie:', 'password=', 'passwd=', 'pwd=', 'token=', 'secret=', 'api_key=', 'apikey=', 'signature=',
-         'sessionid=', 'bearer ', 'basic ', '-----begin', 'ghp_', 'github_pat_', 'akia', 'xoxb-', 'eyj')
+         'sessionid=', 'bearer ', 'basic ') + TOKENS
 MASK = '<masked>'
 
 
+NAMES = {}            # names that were looked at
+
+
 def is_secret(name):
-    name = name.lower()
-    for s in SECRET:
-        if s in name:
-            return True
-    return name == 'pass' or name == 'auth' or name == 'sid'
+    known = NAMES.get(name)
+    if known is None:
+        if len(NAMES) > 4096:
+            NAMES.clear()
+        low = name.lower()
+        known = low == 'pass' or low == 'auth' or low == 'sid'
+        for s in SECRET:
+            if s in low:
+                known = True
+        NAMES[name[:200]] = known
+    return known
 
 
 def mask(text):
     """Cuts text at what looks like the start of a credential."""
     low = text.lower()
-    for m in MARKS:
+    for m in MARKS if '=' in low or ':' in low or ' ' in low else TOKENS:
         i = low.find(m)
         if i >= 0 and (len(m) > 6 or m[-1] in '=:' or i == 0 or not low[i - 1].isalnum()):
             text = text[:i] + (text[i:i + len(m)] if m[-1] in '=: ' else '') + MASK
@@ -538,10 +556,9 @@ def locals_of(frame, code):
 
 SKIP = frozenset((StopIteration, StopAsyncIteration, GeneratorExit))
 LIVE = {}             # id of an exception -> [serial, type, frames left, last traceback entry's id]
-SITES_SEEN = {}       # address of an instruction -> [events, code]
-HOT = set()           # addresses whose events are not even counted
+SITES_SEEN = {}       # address of an instruction -> Site
+HOT = {}              # address -> Hot: events there are told from news at a glance
 DEEP = (None,) * 80   # frames of room that the agent needs at the recursion limit
-OUTER = {}            # address -> exceptions over the budget that came by there
 STATE = {'exit': None, 'rc': 0, 'busy': False}
 
 
@@ -609,6 +626,8 @@ def record(e, frame, inner, depth, flags=0):
             r = serial_of(r, depth)
             if r:
                 emit(b'X', (r, n, 'reason'))
+    if flags:
+        leave(LIVE.get(id(e)), inner, False)
     return n
 
 
@@ -623,6 +642,108 @@ def left(x, tb, to, line):
     x[2] += 1
     vals = locals_of(tb.tb_frame, code) if x[2] <= MAX_FRAMES else ()
     emit(b"U", (x[0], code_id(code), tb.tb_lineno or 0, vals, code_id(to.f_code) if to is not None else 0, line))
+
+
+def leave(x, tb, last):
+    """Writes U for the frames of a traceback that were not seen to be left; for
+    the outermost with last only."""
+    if x is None:
+        return
+    chain = []
+    while tb is not None and id(tb) != x[3] and len(chain) < 5000:
+        chain.append(tb)
+        tb = tb.tb_next
+    for i in range(len(chain) - 1, -1, -1):
+        if i == 0:
+            if last:
+                left(x, chain[0], None, 0)
+        elif i == 1 or len(chain) - i <= 2 * MAX_FRAMES:
+            left(x, chain[i], chain[i - 1].tb_frame, chain[i - 1].tb_lineno or 0)
+
+
+class Site:
+    """A place that raises."""
+    __slots__ = 'count', 'kept', 'code', 'line', 'next', 'gap', 'tell', 'since', 'burst', 'hot'
+
+    def __init__(self, code):
+        self.count = self.kept = 0
+        self.code = code          # so that its address stays its own
+        self.line = 0
+        self.next = 0             # when one is recorded again
+        self.gap = SITE_APART     # from that one to the next
+        self.tell = 0             # count to be told next
+        self.since = 0            # start of the present burst
+        self.burst = 0            # exceptions in it
+        self.hot = False
+
+
+def budget(s, key, frame, t):
+    """Counts an exception that is raised in a place. Says whether it is to be
+    recorded."""
+    n = s.count = s.count + 1
+    now = monotonic_ns()
+    if s.kept < SITE_FIRST or now >= s.next:
+        s.kept += 1
+        s.next = now + s.gap
+        if s.kept >= SITE_BUDGET:
+            s.gap = min(max(2 * s.gap, SAMPLE), 64 * SAMPLE)
+        return True
+    if n >= s.tell:
+        s.line = frame.f_lineno or 0
+        told(s)
+    if now - s.since > BURST_TIME:
+        s.since = now
+        s.burst = 0
+    s.burst += 1
+    if s.burst >= BURST and t is not SystemExit:
+        s.hot = True
+        heat(key, s, True)
+    return False
+
+
+def told(s):
+    s.tell = 10 * s.count
+    emit(b'P', ('budget', s.count, code_id(s.code), s.line))
+
+
+def heat(key, s, origin):
+    """From now on events of a place are told from news at a glance. origin says
+    that the place raises and does not only pass on."""
+    if TABLE is not None:
+        # The jump's code does it, for origins; it tells others by their origin.
+        if origin and s is not None:
+            i = (key * GOLDEN & M64) >> 64 - TABLE_BITS
+            HOT[i] = [0, True, s, 0]
+            TABLE[2 * i + 1] = 0
+            TABLE[2 * i] = key
+            threading = modules.get('threading')
+            if type(threading) is Module:
+                code = getattr(threading.Thread._bootstrap_inner, '__code__', None)
+                TABLE[2 << TABLE_BITS] = id(code)
+        return
+    if len(HOT) > SITES:
+        HOT.clear()
+    HOT[key] = [0, origin, s, monotonic_ns()]
+
+
+TABLE = None          # pairs (address, events) of hot places, at the address's hash; code under threads
+TABLE_BITS = 10
+GOLDEN = 0x9e3779b97f4a7c15
+M64 = (1 << 64) - 1
+COOLED = [monotonic_ns()]
+
+
+def cool(now):
+    """Now and then hot places are looked at anew."""
+    COOLED[0] = now
+    for i in list(HOT):
+        h = HOT.pop(i)
+        if TABLE is not None:
+            h[0] = TABLE[2 * i + 1]
+            TABLE[2 * i] = 0
+        if h[2] is not None:
+            h[2].count += h[0] if h[1] else 0
+            h[2].hot = False
 
 
 def reached(frame, key, e, inner):
@@ -641,38 +762,29 @@ def reached(frame, key, e, inner):
             entry = inner
             while entry.tb_next is not None:
                 entry = entry.tb_next
-            okey = id(entry.tb_frame.f_code) + entry.tb_lasti
-            s = SITES_SEEN.get(okey)
-            if okey in HOT or s is not None and s[0] > SITE_BUDGET:
-                n = OUTER[key] = OUTER.get(key, 0) + 1
-                if n >= SITE_HOT:
-                    HOT.add(key)
-                    KEPT.append(code)
-                if len(OUTER) > SITES:
-                    OUTER.clear()
+            s = SITES_SEEN.get(id(entry.tb_frame.f_code) + entry.tb_lasti)
+            if s is not None and s.tell:
+                if not outermost(frame, code, e, t) and s.hot:
+                    heat(key, s, False)
                 return
         site = id(code) + frame.f_lasti   # key may differ from it by a cache
         s = SITES_SEEN.get(site)
         if s is None:
-            if t in SKIP or quiet_file(code.co_filename):
-                HOT.add(key)
-                KEPT.append(code)
-                if len(KEPT) > SITES:
-                    HOT.clear()
-                    KEPT.clear()
+            if t in SKIP:
+                return
+            if quiet_file(code.co_filename):
+                heat(key, None, True)
                 return
             if len(SITES_SEEN) >= SITES:
+                cool(monotonic_ns())
                 SITES_SEEN.clear()
-            s = SITES_SEEN[site] = [0, code]
-        if t in SKIP:
+            s = SITES_SEEN[site] = Site(code)
+        elif s.hot and TABLE is not None:
+            now = monotonic_ns()   # the jump's code sends one of many
+            if now - COOLED[0] > SAMPLE:
+                cool(now)
             return
-        s[0] = n = s[0] + 1
-        if n > SITE_BUDGET:
-            if n == SITE_BUDGET + 1 or n == SITE_HOT:
-                emit(b'P', ('budget' if n < SITE_HOT else 'hot', n, code_id(code), frame.f_lineno or 0))
-            if n >= SITE_HOT:
-                HOT.add(key)
-                KEPT.append(code)
+        if t in SKIP or not budget(s, key, frame, t):
             return
         if ImportError in type_mro(t) and ImportError.name.__get__(e) in ('sitecustomize', 'usercustomize'):
             return
@@ -682,19 +794,27 @@ def reached(frame, key, e, inner):
             return
         if inner is not None:
             x[3] = 0
-            if inner.tb_frame is not frame:
-                left(x, inner, frame, frame.f_lineno or 0)
-    elif inner is not None and inner.tb_frame is not frame:
+    if inner is not None and inner.tb_frame is not frame:
         left(x, inner, frame, frame.f_lineno or 0)
-    if t is SystemExit and frame.f_back is None:
+    outermost(frame, code, e, t)
+
+
+def outermost(frame, code, e, t):
+    """Notes what ends a thread, or the program by SystemExit. Says whether frame
+    is where that shows."""
+    if t is SystemExit:
+        if frame.f_back is not None:
+            return False
         if tls_main():
             c = SystemExit.__dict__['code'].__get__(e)
-            STATE['exit'] = (x[0], frame, c & 255 if type(c) is int else 0 if c is None else 1)
-    elif code.co_name == '_bootstrap_inner' and t is not SystemExit and code.co_filename.endswith('/threading.py'):
+            STATE['exit'] = (serial_of(e, 3), frame, c & 255 if type(c) is int else 0 if c is None else 1)
+        return True
+    if code.co_name == '_bootstrap_inner' and code.co_filename.endswith('/threading.py'):
         final(e, 'thread', '')
+        return True
+    return False
 
 
-KEPT = []
 MAIN = get_native_id()
 
 
@@ -707,15 +827,10 @@ def final(e, how, detail, tb=None):
     if not n:
         return
     # Whatever frames were not seen to be left are left now.
-    x = LIVE.get(id(e))
-    if x is not None:
-        chain = []
-        tb = get_tb(e) if tb is None else tb
-        while tb is not None and len(chain) < 200:
-            chain.append(tb)
-            tb = tb.tb_next
-        if chain and how != 'logging':
-            left(x, chain[0], None, 0)
+    tb = get_tb(e) if tb is None else tb
+    if how == 'thread' and tb is not None and tb.tb_frame.f_code.co_name == '_bootstrap_inner':
+        tb = tb.tb_next
+    leave(LIVE.get(id(e)), tb, how != 'logging')
     emit(b'F', (n, how, detail[:200]))
 
 
@@ -747,11 +862,28 @@ def fault(where, e):
 
 
 # sys.monitoring, 3.12 and later.
+#
+# Its events cost a tenth of a microsecond each whatever the callback does, and
+# those of exceptions can't be turned off for one place. So in a storm they are
+# turned off altogether, and the program is watched for doing anything that it
+# does not do in the storm: beginning a function or, in the functions that stood
+# on the stack, a line that was not run since. Those events are turned off one by
+# one as they come, and cost nothing then.
+
+PAUSE = []            # while exceptions are not looked at: since when, and how long at least
+PAUSED = {'hold': HOLD}
+
 
 def on_raise(code, offset, e):
     key = id(code) + offset
-    if key in HOT and id(e) not in LIVE:
-        return
+    h = HOT.get(key)
+    if h is not None and id(e) not in LIVE:
+        tb = get_tb(e)
+        if (tb is None or tb.tb_next is None) is h[1]:
+            h[0] = n = h[0] + 1
+            if not n & LOOK - 1:
+                look(h)
+            return
     t = type(e)
     if t in SKIP:
         return
@@ -776,6 +908,60 @@ def on_raise(code, offset, e):
         tls.busy = False
 
 
+def look(h):
+    if getattr(tls, 'busy', False):
+        return
+    tls.busy = True
+    try:
+        now = monotonic_ns()
+        if now - COOLED[0] > SAMPLE:
+            cool(now)
+        elif now - h[3] < STORM and not PAUSE:
+            PAUSED['on'](now)
+        h[3] = now
+    except BaseException as f:
+        if not fault('look', f):
+            raise
+    finally:
+        tls.busy = False
+
+
+def news(code, where):
+    """The program does something new while exceptions are not looked at."""
+    if PAUSE and not getattr(tls, 'busy', False):
+        now = monotonic_ns()
+        if now - PAUSE[0] >= PAUSE[1] or under_thread(code):
+            wake(now, code)
+    return PAUSED['disable']
+
+
+def under_thread(code):
+    return code.co_name in ('_bootstrap_inner', 'invoke_excepthook') and code.co_filename.endswith('/threading.py')
+
+
+def wake(now, code=None):
+    """Exceptions are looked at again. The one that is being handled was raised
+    meanwhile, or is of the storm."""
+    tls.busy = True
+    try:
+        since, hold = PAUSE
+        PAUSED['off']()
+        del PAUSE[:]
+        cool(now)
+        PAUSED['hold'] = min(2 * hold, MAX_HOLD) if now - since < 50 * hold else max(hold // 2, HOLD)
+        emit(b'P', ('resume', (now - since) // 1000, 0, 0))
+        e = sys.exception()
+        if e is not None:
+            serial_of(e, 3)
+            if code is not None and under_thread(code) and type(e) is not SystemExit:
+                final(e, 'thread', '')
+    except BaseException as f:
+        if not fault('wake', f):
+            raise
+    finally:
+        tls.busy = False
+
+
 def monitor():
     m = sys.monitoring
     for tool in (4, 3):
@@ -786,6 +972,41 @@ def monitor():
     m.use_tool_id(tool, 'culprit')
     ev = m.events
     m.register_callback(tool, ev.RAISE, on_raise)
+    for event in (ev.PY_START, ev.PY_RESUME, ev.LINE):
+        m.register_callback(tool, event, news)
+    codes = []
+
+    def on(now):
+        # Other tools would get events again that they have turned off.
+        for other in range(6):
+            if other != tool and m.get_tool(other) is not None:
+                return
+        if sys.gettrace() is not None or sys.getprofile() is not None:
+            return
+        frame = getframe(3)
+        while frame is not None and len(codes) < MAX_STACK:
+            code = frame.f_code
+            codes.append(code)
+            m.set_local_events(tool, code, ev.LINE)
+            frame = frame.f_back
+        for h in list(HOT.values()):
+            if h[2] is not None and len(codes) < 2 * MAX_STACK:
+                codes.append(h[2].code)
+                m.set_local_events(tool, h[2].code, ev.LINE)
+        m.set_events(tool, ev.PY_START | ev.PY_RESUME)
+        m.restart_events()
+        PAUSE[:] = now, PAUSED['hold']
+        emit(b'P', ('pause', 0, 0, 0))
+
+    def off():
+        for code in codes:
+            m.set_local_events(tool, code, 0)
+        del codes[:]
+        m.set_events(tool, ev.RAISE)
+
+    PAUSED['on'] = on
+    PAUSED['off'] = off
+    PAUSED['disable'] = m.DISABLE
     # EXCEPTION_HANDLED is left out: what a signal handler raises in such a
     # callback would miss the program's handler.
     m.set_events(tool, ev.RAISE)
@@ -801,8 +1022,6 @@ PROBE = []
 def on_traceback(frame, t, e, tb):
     try:
         key = id(frame.f_code) + frame.f_lasti
-        if key in HOT and id(e) not in LIVE:
-            return
         if type(e) in SKIP:
             return
         if t is RecursionError:
@@ -865,7 +1084,25 @@ def whole_instructions(b, need):
     return i
 
 
+def assemble(parts, at):
+    """Puts pieces of code together for an address."""
+    labels = {}
+    for final in (False, True):
+        code = b''
+        for x in parts:
+            if type(x) is str:
+                labels[x] = at + len(code)
+            elif type(x) is bytes:
+                code += x
+            else:
+                op, to = x
+                to = labels.get(to, at) if type(to) is str else to
+                code += op + (to - (at + len(code) + len(op) + 4) & 0xffffffff).to_bytes(4, 'little')
+    return code
+
+
 def hook():
+    global TABLE
     if os.uname().machine != 'x86_64' or sys.maxsize < 1 << 32 or not VERSION >= (3, 8):
         return None
     n = native()
@@ -882,6 +1119,17 @@ def hook():
 
     def value(r):
         return r.value if hasattr(r, 'value') else r
+
+    def map_near(target, size):
+        """Memory that a jump reaches from target."""
+        near = target & ~4095
+        for hint in (near - (1 << 26), near + (1 << 28), near - (1 << 28), near - (1 << 29), near + (1 << 29)):
+            if hint <= 1 << 16:
+                continue
+            at = value(n['pointer']('mmap')(n['Void'](hint), n['Long'](size), n['Int'](3), n['Int'](0x22), n['Int'](-1), n['Long'](0)))
+            if at and at != M64 and abs(at - target) < 0x70000000:
+                return at
+        return 0
 
     target = sym('PyTraceBack_Here')
     text = memory(target, 48)
@@ -910,76 +1158,104 @@ def hook():
     if len(seen) < 2 or seen[0] != b'\0\0\0\0' or seen[1] != b'\1\0\0\0':
         return None
 
+    # Code in pieces; (jump, label) is a jump to a label, a str a label.
     three = b'\x48\x8d\x3c\x24\x48\x8d\x74\x24\x08\x48\x8d\x54\x24\x10'      # lea rdi, rsi, rdx of the three
+    je, jne, jmp = b'\x0f\x84', b'\x0f\x85', b'\xe9'
     weak = (RecursionError, MemoryError)
     KEEP.append(weak)
     KEEP.append(on_traceback)
-    restore = b'\x48\x8b\x3c\x24\x48\x8b\x74\x24\x08\x48\x8b\x54\x24\x10' + call('PyErr_Restore')
     enter = b'\x41\xff\x44\x24\x2c'                                          # inc [r12+44]
     out = b'\x41\xff\x4c\x24\x2c'                                            # dec [r12+44]
     if VERSION == (3, 11):
         # The flag that an eval loop looks at is another one there.
         enter = b'\x4c\x89\xe7' + call('PyThreadState_EnterTracing')          # mov rdi, r12
         out = b'\x4c\x89\xe7' + call('PyThreadState_LeaveTracing')
-    skip = b'\x48\x89\xdf\x48\x83\xc4\x28\x41\x5c\x5b' + entry[:moved]       # epilogue, moved instructions
-    tail = restore + out + skip
-    pre = b'\x53\x41\x54\x48\x83\xec\x28\x48\x89\xfb' + call('PyThreadState_Get') + b'\x49\x89\xc4'
-    pre += b'\x41\x83\x7c\x24\x2c\x00'                                       # cmp [r12+44], 0
-    a = enter + three + call('PyErr_Fetch') + b'\x48\x83\x3c\x24\x00'             # cmp [rsp], 0
-    b = three + call('PyErr_NormalizeException')
-    b += b'\x49\xba' + u64(id(None))
-    b += b'\x48\x8b\x14\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9\x49\x0f\x44\xca'
-    b += b'\x4c\x8b\x44\x24\x10\x4d\x85\xc0\x4d\x0f\x44\xc2'
-    b += b'\x48\x89\xde\x48\xbf' + u64(id(on_traceback)) + b'\x45\x31\xc9\x49\xbb' + u64(sym('PyObject_CallFunctionObjArgs'))
-    b += b'\x31\xc0\x41\xff\xd3\x48\x85\xc0'
-    good = b'\x48\x89\xc7' + call('Py_DecRef')
-    # A failed call: a RecursionError of the call itself is dropped, anything
-    # else was raised by a signal handler and takes the place of the exception.
+    # rdx = code + offset of the instruction that rbx, the frame, is at; and
+    # rdx = code of the frame in rdx (cpython/frameobject.h, 3.11 pycore_frame.h).
+    # A frame and a traceback of our own prove the places.
+    def word(at, size=8):
+        return int.from_bytes(bytes(memory(at, size)), 'little')
+
+    gen = (lambda: (yield))()
+    next(gen)
+    frame = gen.gi_frame
+    code, lasti = id(frame.f_code), frame.f_lasti
+    if VERSION == (3, 11):
+        inner = word(id(frame) + 24)
+        code_at = word(inner + 56) - code - lasti
+        good = word(inner + 32) == code and 0 < code_at < 1024
+    else:
+        at, unit = (96, 2) if VERSION == (3, 10) else (104, 1)
+        good = word(id(frame) + 32) == code and word(id(frame) + at, 4) * unit == lasti
+    try:
+        gen.throw(KeyError)
+    except KeyError as e:
+        tb = get_tb(e)
+        good = good and word(id(tb) + 16) == id(tb.tb_next) and word(id(tb.tb_next) + 24) == id(frame)
+        good = good and word(id(tb.tb_next) + 32, 4) == lasti
+        del tb
+    if not good:
+        return None
+    code_in = b'\x48\x8b\x52\x20'                                             # mov rdx, [rdx+32]
+    here = b'\x48\x8b\x53\x20\x48\x63\x4b\x68\x48\x01\xca'                    # rdx = [rbx+32] + sxd [rbx+104]
+    if VERSION == (3, 10):
+        here = b'\x48\x8b\x53\x20\x48\x63\x4b\x60\x48\x8d\x14\x4a'           # rdx = [rbx+32] + 2 * sxd [rbx+96]
+    elif VERSION == (3, 11):
+        code_in = b'\x48\x8b\x52\x18' + code_in                               # mov rdx, [rdx+24]
+        here = b'\x48\x8b\x4b\x18\x48\x8b\x51\x38\x48\x81\xea' + code_at.to_bytes(4, 'little')  # rdx = [[rbx+24]+56] - code_at
+    size = (1 << TABLE_BITS + 4) + 8
+    at = map_near(target, 4096 + size)
+    if not at:
+        return None
+    table = at + 4096
+    thread = table + size - 8     # what never ends there: the code under a thread
+    slot = (b'\x48\xb8' + u64(GOLDEN) + b'\x48\x0f\xaf\xc2\x48\xc1\xe8' + bytes((64 - TABLE_BITS,))  # rax = rdx * GOLDEN >> ..
+            + b'\x48\xc1\xe0\x04\x48\xb9' + u64(table) + b'\x48\x01\xc8\x48\x39\x10')               # rax = table + 16 * rax; cmp [rax], rdx
+    skipped = []
+    for t in SKIP:
+        skipped += [b'\x48\xb8' + u64(id(t)) + b'\x48\x39\x04\x24', (je, 'restore')]                 # cmp [rsp], rax
     drop = b''
     for load in (b'\x48\x8b\x3c\x24', b'\x48\x8b\x7c\x24\x08', b'\x48\x8b\x7c\x24\x10'):
         drop += load + call('Py_DecRef')
-    clear = call('PyErr_Clear')
-
-    def rel(d):
-        return (d & 0xffffffff).to_bytes(4, 'little')
-
-    # pre, jne skip, a, je restore, b, jz bad, good, tail, jmp back, bad...
-    p_jne = len(pre)
-    p_a = p_jne + 6
-    p_je = p_a + len(a)
-    p_b = p_je + 6
-    p_jz = p_b + len(b)
-    p_good = p_jz + 6
-    p_restore = p_good + len(good)
-    p_out = p_restore + len(restore)
-    p_skip = p_out + len(out)
-    p_back = p_skip + len(skip)
-    p_bad = p_back + 5
-    test = b'\x48\xbf' + u64(id(weak)) + call('PyErr_ExceptionMatches') + b'\x85\xc0'
-    p_bad_je = p_bad + len(test)
-    p_clear = p_bad_je + 6
-    p_drop = p_clear + len(clear) + 5
-    near = (target & ~4095)
-    at = 0
-    for hint in (near - (1 << 26), near + (1 << 28), near - (1 << 28), near - (1 << 29), near + (1 << 29)):
-        if hint <= 1 << 16:
-            continue
-        at = value(n['pointer']('mmap')(n['Void'](hint), n['Long'](4096), n['Int'](3), n['Int'](0x22), n['Int'](-1), n['Long'](0)))
-        if at and at != (1 << 64) - 1 and abs(at - target) < 0x70000000:
-            break
-        at = 0
-    if not at:
-        return None
-    thunk = (pre + b'\x0f\x85' + rel(p_skip - p_a) + a + b'\x0f\x84' + rel(p_restore - p_b) + b
-             + b'\x0f\x84' + rel(p_bad - p_good) + good + tail
-             + b'\xe9' + rel(target + moved - (at + p_back + 5))
-             + test + b'\x0f\x84' + rel(p_drop - p_clear) + clear + b'\xe9' + rel(p_restore - p_drop)
-             + drop + b'\xe9' + rel(p_out - (p_drop + len(drop) + 5)))
+    restore = b'\x48\x8b\x3c\x24\x48\x8b\x74\x24\x08\x48\x8b\x54\x24\x10' + call('PyErr_Restore')
+    parts = [
+        b'\x53\x41\x54\x48\x83\xec\x28\x48\x89\xfb' + call('PyThreadState_Get') + b'\x49\x89\xc4'
+        + b'\x41\x83\x7c\x24\x2c\x00', (jne, 'skip'),                       # cmp [r12+44], 0
+        three + call('PyErr_Fetch') + b'\x48\x83\x3c\x24\x00', (je, 'restore'),  # cmp [rsp], 0
+        *skipped,
+        # What comes from a hot place ends here: where it is raised, it is counted
+        # and one of 256 goes on to be looked at.
+        b'\x48\x8b\x44\x24\x10\x48\x85\xc0', (jne, 'outer'),                # rax = traceback
+        here + slot, (jne, 'slow'),
+        b'\x48\xff\x40\x08\x80\x78\x08\x00', (jne, 'restore'), (jmp, 'slow'),  # inc [rax+8]; cmp byte [rax+8], 0
+        'outer', b'\xb9\x80\0\0\0',                                           # mov ecx, 128
+        'next', b'\x48\x8b\x50\x10\x48\x85\xd2', (je, 'last'),                # rdx = rax->tb_next
+        b'\x48\x89\xd0\xff\xc9', (jne, 'next'), (jmp, 'slow'),                # rax = rdx; dec ecx
+        'last', b'\x48\x8b\x50\x18' + code_in                                 # rdx = code of tb_frame
+        + b'\x48\x63\x48\x20\x48\x01\xca' + slot, (jne, 'slow'),             # + tb_lasti
+        b'\x48\x89\xda' + code_in + b'\x48\xb8' + u64(thread) + b'\x48\x39\x10', (jne, 'restore'),  # rdx = code of rbx; cmp [thread], rdx
+        'slow', enter + three + call('PyErr_NormalizeException')
+        + b'\x49\xba' + u64(id(None))
+        + b'\x48\x8b\x14\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9\x49\x0f\x44\xca'
+        + b'\x4c\x8b\x44\x24\x10\x4d\x85\xc0\x4d\x0f\x44\xc2'
+        + b'\x48\x89\xde\x48\xbf' + u64(id(on_traceback)) + b'\x45\x31\xc9\x49\xbb' + u64(sym('PyObject_CallFunctionObjArgs'))
+        + b'\x31\xc0\x41\xff\xd3\x48\x85\xc0', (je, 'bad'),
+        b'\x48\x89\xc7' + call('Py_DecRef'),
+        'good', restore, 'out', out,
+        'skip', b'\x48\x89\xdf\x48\x83\xc4\x28\x41\x5c\x5b' + entry[:moved], (jmp, target + moved),
+        'restore', restore, (jmp, 'skip'),
+        # A failed call: a RecursionError of the call itself is dropped, anything
+        # else was raised by a signal handler and takes the place of the exception.
+        'bad', b'\x48\xbf' + u64(id(weak)) + call('PyErr_ExceptionMatches') + b'\x85\xc0', (je, 'drop'),
+        call('PyErr_Clear'), (jmp, 'good'),
+        'drop', drop, (jmp, 'out'),
+    ]
+    thunk = assemble(parts, at)
     memory(at, 4096)[:len(thunk)] = thunk
     mprotect = n['pointer']('mprotect')
     if value(mprotect(n['Void'](at), n['Long'](4096), n['Int'](5))):
         return None
-    jump = b'\xe9' + rel(at - (target + 5))
+    jump = assemble([(jmp, at)], target)
 
     def write(data):
         try:
@@ -1013,6 +1289,7 @@ def hook():
     if not ok:
         write(entry[:5])
         return None
+    TABLE = memory(table, size).cast('Q')
     STATE['unhook'] = lambda: write(entry[:5])
     return 'hook'
 
@@ -1038,7 +1315,11 @@ def on_event(frame, event, arg):
                         return on_event
                     entry = entry.tb_next
             key = id(frame.f_code) + frame.f_lasti
-            if key in HOT and id(e) not in LIVE:
+            h = HOT.get(key)
+            if h is not None and id(e) not in LIVE and (tb is None or tb.tb_next is None) is h[1]:
+                h[0] += 1
+                if not h[0] & LOOK - 1:
+                    cool(monotonic_ns())
                 return on_event
             reached(frame, key, e, tb.tb_next if tb is not None and tb.tb_frame is frame else tb)
         except BaseException as f:
@@ -1095,7 +1376,13 @@ def on_audit(event, args):
         if name in PATCHES and name not in modules:
             watch(name)
         return
-    if event not in WANTED or getattr(tls, 'busy', False):
+    if getattr(tls, 'busy', False):
+        return
+    if PAUSE:
+        now = monotonic_ns()
+        if now - PAUSE[0] >= PAUSE[1]:
+            wake(now)
+    if event not in WANTED:
         return
     tls.busy = True
     try:
@@ -1238,6 +1525,14 @@ def at_exit():
     try:
         x = STATE['exit']
         rc = STATE['rc']
+        if PAUSE:
+            wake(monotonic_ns())
+        tls.busy = True
+        cool(0)
+        for s in list(SITES_SEEN.values()):
+            if s.tell and s.count > s.tell // 10:
+                told(s)
+        tls.busy = False
         if x is not None:
             STATE['exit'] = None
             frame = x[1]
@@ -1273,6 +1568,9 @@ def after_fork():
         STRINGS.clear()
         CODES.clear()
         LIVE.clear()
+        if PAUSE:
+            PAUSED['off']()
+            del PAUSE[:]
         STATE['exit'] = None
         STATE['rc'] = 0
         parent = HDR[1] >> 32

@@ -136,8 +136,10 @@ type ThreadName struct {
 	Name string
 }
 
-// Governor says that exceptions of a place are only counted from now on (State
-// "budget") or not even that ("hot"); Count events were seen there.
+// Governor says what is left out to spare the program. State "budget": of Count
+// exceptions that a place has raised so far only some are recorded. "pause": from
+// now on no exception is looked at, since a great many are raised; "resume": that
+// is over after Count microseconds. What leaves the program is recorded always.
 type Governor struct {
 	State string
 	Count int

@@ -56,7 +56,8 @@
 //	A (event, args)                  milestone, an audit event
 //	K (path)                         keys of hand-made TLS contexts go to this log
 //	T (name, thread id)              a thread
-//	P (state, count, code, line)     "budget": from now on only counted; "hot": not even that
+//	P (state, count, code, line)     "budget": of count exceptions of a place not all are recorded;
+//	                                 "pause": none is looked at until "resume", count us later
 //	D (parent)                       this process was forked from parent
 //	E (where, text, line)            the agent made a mistake
 //	Z (rc)                           end of the interpreter, with the status it is about to give
