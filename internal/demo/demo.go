@@ -21,12 +21,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
-// Host is the name in the server's certificate and URL.
+// Host is the name in the server's certificate and, where it resolves, in its URL:
+// a bare system has no /etc/hosts.
 const Host = "localhost"
 
 // Options says what the server refuses; the zero value is the story but for Dir.
@@ -47,7 +49,7 @@ type Options struct {
 
 // Server is a running server. Its methods may be called from any goroutine.
 type Server struct {
-	// URL is https://localhost:PORT, without a path.
+	// URL is https://localhost:PORT or https://127.0.0.1:PORT, without a path.
 	URL string
 	// CAFile is the PEM file of the CA that a client has to trust.
 	CAFile string
@@ -91,9 +93,13 @@ func Start(ctx context.Context, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the demo's client: %w", err)
 	}
+	host := Host
+	if found, err := net.DefaultResolver.LookupHost(ctx, Host); err != nil || !slices.Contains(found, "127.0.0.1") {
+		host = "127.0.0.1"
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Server{
-		URL:    "https://" + net.JoinHostPort(Host, strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)),
+		URL:    "https://" + net.JoinHostPort(host, strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)),
 		CAFile: caFile,
 		opt:    opt,
 		tls: &tls.Config{

@@ -295,7 +295,7 @@ func TestCloseCutsConnections(t *testing.T) {
 	}
 	defer syscall.Close(fd)
 	var port int
-	fmt.Sscanf(s.URL, "https://localhost:%d", &port)
+	fmt.Sscanf(s.URL[strings.LastIndexByte(s.URL, ':'):], ":%d", &port)
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: port}); err != nil {
 		t.Fatal(err)
 	}
