@@ -95,7 +95,7 @@ func (a Attachment) kernels(ctx context.Context, sink lens.Sink) ([]kernelLens, 
 	kernels, errs := make([]kernelLens, len(a.PIDs)), make([]error, len(a.PIDs))
 	var all sync.WaitGroup
 	for i, pid := range a.PIDs {
-		k, err := backend(cfg, Watcher{}, nil)
+		k, err := backend(cfg, Watcher{}, nil, true)
 		if err != nil {
 			return nil, err
 		}

@@ -27,13 +27,14 @@ type tailer interface{ Tail(context.Context) }
 var Backends = []string{"auto", "ptrace", "ebpf"}
 
 // backend makes the kernel recorder. added is what culprit put into the
-// environment, for the recorder to put back where a program cleans it.
-func backend(cfg Config, w Watcher, added []string) (kernelLens, error) {
+// environment, for the recorder to put back where a program cleans it; running
+// says that there is no command to start.
+func backend(cfg Config, w Watcher, added []string, running bool) (kernelLens, error) {
 	switch cfg.Backend {
 	case "", "auto", "ptrace":
 		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: ofPython(added), OnStop: w.Stopped}), nil
 	case "ebpf":
-		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, Env: ofPython(added), OnStop: w.Stopped})
+		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, Env: ofPython(added), OnStop: w.Stopped, Running: running})
 		if err := r.Prepare(); err != nil {
 			return nil, fmt.Errorf("the eBPF recorder can't be used here: %w", err)
 		}

@@ -97,7 +97,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 			defer func() { _ = python.Save(dir, cfg.Cache) }()
 		}
 	}
-	kernel, err := backend(cfg, w, added)
+	kernel, err := backend(cfg, w, added, false)
 	if err != nil {
 		return Result{}, err
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	// descendants are left; 0: 150 ms.
 	Grace time.Duration
 
+	// Running says that Prepare is for a target that runs already.
+	Running bool
+
 	// OnStop is called when the root program was stopped by SIGSTOP, SIGTSTP,
 	// SIGTTIN or SIGTTOU, OnExit with its wait status. Both may be nil; they
 	// run on the goroutine that calls Record.

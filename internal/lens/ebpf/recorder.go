@@ -72,11 +72,11 @@ func (r *Recorder) Probe() error {
 
 // Prepare loads the programs, so that Record begins at once. What it says of a
 // machine where they can't be used is what Probe says.
-func (r *Recorder) Prepare() error { return r.prepare(false) }
+func (r *Recorder) Prepare() error { return r.prepare(r.opt.Running) }
 
 func (r *Recorder) prepare(running bool) error {
 	if r.l != nil {
-		if !running {
+		if !running || r.l.Meet != nil {
 			return nil
 		}
 		r.l.close()
