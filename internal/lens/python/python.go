@@ -40,6 +40,16 @@ const agentDir = "python"
 // what has to be put into the program's environment, as NAME=VALUE: an existing
 // PYTHONPATH of env stays behind the agent's.
 func Prepare(dir string, env []string) (added []string, err error) {
+	text, err := agent.ReadFile("agent/agent.py")
+	if err != nil {
+		return nil, fmt.Errorf("read embedded agent.py: %w", err)
+	}
+	return PrepareOther(dir, env, text)
+}
+
+// PrepareOther is Prepare for another agent: text, which finds the run's
+// directory in the variable RUN.
+func PrepareOther(dir string, env []string, text []byte) (added []string, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the run directory: %w", err)
@@ -51,11 +61,11 @@ func Prepare(dir string, env []string) (added []string, err error) {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's directory: %w", err)
 	}
-	for _, name := range []string{"sitecustomize.py", "agent.py"} {
-		text, err := agent.ReadFile("agent/" + name)
-		if err != nil {
-			return nil, fmt.Errorf("read embedded %s: %w", name, err)
-		}
+	loader, err := agent.ReadFile("agent/sitecustomize.py")
+	if err != nil {
+		return nil, fmt.Errorf("read embedded sitecustomize.py: %w", err)
+	}
+	for name, text := range map[string][]byte{"sitecustomize.py": loader, "agent.py": text} {
 		if err := os.WriteFile(filepath.Join(own, name), text, 0o600); err != nil {
 			return nil, fmt.Errorf("write the agent: %w", err)
 		}
