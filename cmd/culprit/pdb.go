@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/casefile"
 	"culprit/internal/pdb"
 	"culprit/internal/pdb/live"
 )
@@ -80,6 +81,9 @@ end; of a program its own (128+N when signal N ended it), 0 after quit.`,
 // pdbCase is the prompt on a run that is over.
 func pdbCase(name string, f pdbFlags) error {
 	d, err := diagnose(name)
+	if errors.Is(err, casefile.ErrNotACase) {
+		return fmt.Errorf("%w (to debug a program: `culprit pdb -- %s`)", err, name)
+	}
 	if err != nil {
 		return err
 	}

@@ -32,9 +32,11 @@ var agent []byte
 
 // Options say what is debugged and with whom to talk.
 type Options struct {
-	Path string   // of the program, not searched for
-	Argv []string // Argv[0] too
-	Env  []string // NAME=VALUE
+	Path string    // of the program, not searched for
+	Argv []string  // Argv[0] too
+	Env  []string  // NAME=VALUE
+	Dir  string    // working directory; "" is the present one
+	FDs  []uintptr // what the program's descriptors 0, 1, ... are; nil is 0, 1 and 2
 	// Commands are done first, as if they stood in a .pdbrc.
 	Commands []string
 	Input    Input
@@ -189,7 +191,7 @@ type process struct {
 }
 
 func start(o Options) (*process, error) {
-	pid, err := launch.Start(o.Path, o.Argv, o.Env)
+	pid, err := launch.Config{Path: o.Path, Argv: o.Argv, Env: o.Env, Dir: o.Dir, FDs: o.FDs}.Start()
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,13 @@ from _thread import allocate_lock, get_ident, get_native_id
 VERSION = sys.version_info[:2]
 MODERN = VERSION >= (3, 12)          # has sys.monitoring
 KINDS = ('raise', 'syscall', 'open', 'http', 'dns')
+ACROSS = """
+        culprit's own, with tbreak too:
+          b raise NAME [if EXPR]
+
+        Stop where an exception is raised that `except NAME` would catch, also
+        if it is caught. EXPR is Python, exc the exception.
+        """
 HIGH_FD = 900                        # out of the way of the program's descriptors
 
 
@@ -37,6 +44,12 @@ class Channel:
             return os.fstat(self.sock.fileno()).st_ino == self.inode
         except OSError:
             return False
+
+    def close(self):
+        if self.alive():
+            self.sock.close()
+        else:                        # the number is the program's now
+            self.sock.detach()
 
     def send(self, kind, data=b''):
         if type(data) is str:
@@ -283,15 +296,14 @@ def define(pdb, bdb, code):
 
         def detach(self):
             self.dead, self.quitting = True, False
-            bdb.Breakpoint.clearBreakpoints()
-            self.breaks = {}
+            self.clear_all_breaks()
             self.set_continue()
             self.untrace(sys._getframe())
             if self.monitor:
                 self.monitor.off()
             if sys.breakpointhook == self.breakpointhook:
                 sys.breakpointhook = sys.__breakpointhook__
-            self.channel.sock.close()
+            self.channel.close()
 
         # ---- stops ----
 
@@ -371,7 +383,8 @@ def define(pdb, bdb, code):
                 self.do_clear(str(bp.number))
 
             def show():
-                self.message(say)
+                if not getattr(self, 'commands_silent', {}).get(bp.number):
+                    self.message(say)
                 if self.bp_commands(frame) or VERSION >= (3, 14):
                     self.interaction(frame, tb)
             self.stopped(frame, show)
@@ -381,6 +394,8 @@ def define(pdb, bdb, code):
             tb = exc.__traceback__
             if self.dead or self.holder == get_ident() or tb is None or tb.tb_next is not None:
                 return
+            if frame.f_code.co_filename.startswith('<frozen importlib'):
+                return               # they are how import looks about
             for bp in crossing(['raise']):
                 if not bp.enabled or not bp.names(type(exc)):
                     continue
@@ -409,6 +424,14 @@ def define(pdb, bdb, code):
             self._set_stopinfo(self.botframe, None, -1)
             self.going = True
 
+        def dispatch_return(self, frame, arg):
+            traced = pdb.Pdb.dispatch_return(self, frame, arg)
+            if frame is self.botframe:   # what comes now is the interpreter's end
+                self.set_continue()
+                if MODERN or not self.breaks:
+                    sys.settrace(None)
+            return traced
+
         def set_return(self, frame):
             pdb.Pdb.set_return(self, frame)
             if self.stopframe is None:
@@ -420,6 +443,13 @@ def define(pdb, bdb, code):
                     sys.settrace(None)
                 return False
             return pdb.Pdb.stop_here(self, frame)
+
+        if VERSION < (3, 10):
+            # A frame with f_trace has its line number from the trace function: it
+            # must not stay when tracing ends.
+            def dispatch_line(self, frame):
+                traced = pdb.Pdb.dispatch_line(self, frame)
+                return traced if sys.gettrace() else None
 
         if not MODERN:
             def break_anywhere(self, frame):
@@ -632,6 +662,12 @@ def define(pdb, bdb, code):
             except Exception:
                 return []
 
+    for name, command in vars(Live).items():
+        if name[:3] == 'do_':
+            command.__doc__ = getattr(pdb.Pdb, name).__doc__
+    if Live.do_break.__doc__:
+        Live.do_break.__doc__ += ACROSS
+
     def format_exception(exc):
         import traceback
         return traceback.format_exception_only(type(exc), exc)[-1].strip()
@@ -750,7 +786,7 @@ def start():
             else:
                 break
         if kind != b'A':
-            channel.sock.close()
+            channel.close()
             return
         clean_environment(own)
         for modules in libraries():
