@@ -65,6 +65,32 @@ func diagnose(path string, keyLogs ...string) (*diagnosis, error) {
 	return &diagnosis{c, t, explain.Explain(t)}, nil
 }
 
+// diagnoseAgainst is diagnose beside the case of a run that worked; good may be
+// empty.
+func diagnoseAgainst(path, good string, keyLogs ...string) (*diagnosis, error) {
+	if good == "" {
+		return diagnose(path, keyLogs...)
+	}
+	c, t, err := openTimeline(path, keyLogs...)
+	if err != nil {
+		return nil, err
+	}
+	other, worked, err := openTimeline(good)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	defer other.Close()
+	switch {
+	case t.Capture != nil || worked.Capture != nil:
+		c.Close()
+		return nil, usagef("--against compares two cases; a capture has no program in it")
+	case worked.End == nil || worked.End.Timeout || worked.End.Status != 0:
+		fmt.Fprintf(os.Stderr, "culprit: %s is not the case of a run that worked: what it shares with %s may be the trouble all the same\n", good, path)
+	}
+	return &diagnosis{c, t, explain.Against(t, worked)}, nil
+}
+
 func (d *diagnosis) save(out string) error {
 	return casefile.Finish(d.c.Path(), out, wireshark.Layout(d.t, d.result.Verdict, version))
 }

@@ -10,6 +10,7 @@ import (
 func explainCommand() *cobra.Command {
 	var asJSON, brief, asMarkdown, asHTML bool
 	var keyLogs []string
+	var good string
 	color := colorMode("auto")
 	c := &cobra.Command{
 		Use:   "explain CASE|CAPTURE",
@@ -20,6 +21,11 @@ chain from the symptom to the cause, and the other candidates.
 A capture (pcap or pcapng, also compressed by gzip or zstd) is explained from its
 conversations alone; --keylog names the files with its TLS keys, those inside it
 count too.
+
+With --against the case is set beside that of another run of the same command
+which worked. What both runs have is no trouble; where they part is shown for
+each lens, without what differs between any two runs (process numbers, times,
+addresses, random names), and weighs in the verdict.
 
 Exit status: 0, or 1 when the file can't be read to its end.`,
 		Args: exactly(1, "one case or capture"),
@@ -33,7 +39,7 @@ Exit status: 0, or 1 when the file can't be read to its end.`,
 			if forms > 1 {
 				return usagef("of --json, --markdown, --html and --brief one at a time")
 			}
-			d, err := diagnose(args[0], keyLogs...)
+			d, err := diagnoseAgainst(args[0], good, keyLogs...)
 			if err != nil {
 				return err
 			}
@@ -55,6 +61,7 @@ Exit status: 0, or 1 when the file can't be read to its end.`,
 	c.Flags().BoolVar(&asMarkdown, "markdown", false, "print the report as Markdown, for a bug tracker")
 	c.Flags().BoolVar(&asHTML, "html", false, "print the report as one HTML page")
 	c.Flags().BoolVar(&brief, "brief", false, "print what `culprit run` printed")
+	c.Flags().StringVar(&good, "against", "", "case of a run of the same command that worked")
 	keyLogFlag(c, &keyLogs)
 	c.Flags().Var(&color, "color", "colour the text: auto, always or never")
 	return c

@@ -28,7 +28,7 @@ const levels = `
 0 event sysabi sysabi/ pcapng filter
 1 dissect dissect/ casefile dynsym lens lens/python/stream native procfs remote sockdiag
 2 lens/ launch wire timeline record
-3 rows explain explain/ pdb pdb/ replay resolve owner strace
+3 rows compare explain explain/ pdb pdb/ replay resolve owner strace
 4 report webui demo wireshark show
 5 cmd/culprit
 T testkit testkit/ e2e e2e/ arch
@@ -43,6 +43,7 @@ sysabi -> event        it says how event.Syscall's memory is read; event knows n
 pdb -> rows            a moment's calls and messages read as in culprit show
 dissect/http2 -> dissect/http  its messages are HTTP's, whatever the version
 timeline -> wire       what was said is heard the same way on recorded calls and on packets
+explain -> compare     a run beside one that worked is judged by what differs
 record -> launch       a run starts its target through it
 record -> lens/ebpf    a run chooses among the kernel lenses
 record -> lens/ptrace  a run chooses among the kernel lenses

@@ -7,14 +7,12 @@ import (
 	"strconv"
 	"strings"
 
-	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
 )
 
 func callEvidence(call *timeline.Call) Evidence {
 	// Of a buffer its beginning will do: the words in it are told elsewhere.
-	text := call.Decode().Append(nil, sysabi.Options{StrLen: 12})
-	return Evidence{"kernel", call.Leave(), fmt.Sprintf("%s[%d] %s", call.Proc.Name(), call.TID, text)}
+	return Evidence{"kernel", call.Leave(), call.String()}
 }
 
 func exceptionEvidence(e *timeline.Exception) Evidence {

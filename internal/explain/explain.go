@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"slices"
 
+	"culprit/internal/compare"
 	"culprit/internal/event"
 	"culprit/internal/timeline"
 )
@@ -60,6 +61,7 @@ type Finding struct {
 	Proc   *timeline.Process // in which it happened
 	Conn   *timeline.Conn    // over which, nil when none
 	weight float64
+	shared bool // a run that worked had the same trouble
 }
 
 // Fact is one named value of a finding, in the order in which it is told.
@@ -121,7 +123,8 @@ var Causes = []Cause{
 type Result struct {
 	Case     *Case
 	Verdict  Finding
-	Findings []Finding // the other candidates, best first
+	Findings []Finding     // the other candidates, best first
+	Against  *compare.Diff // nil: no other run was compared
 }
 
 // Explain diagnoses a run, or a capture.
@@ -129,6 +132,12 @@ func Explain(t *timeline.Timeline) Result {
 	if t.Capture != nil {
 		return capture(t)
 	}
+	return explainWith(t, nil)
+}
+
+// explainWith diagnoses a run, beside what differs from another one if d is not
+// nil.
+func explainWith(t *timeline.Timeline, d *compare.Diff) Result {
 	c := newCase(t)
 	if c.succeeded() {
 		return Result{Case: c, Verdict: okVerdict(c)}
@@ -141,6 +150,9 @@ func Explain(t *timeline.Timeline) Result {
 	for _, cause := range causes {
 		for _, f := range cause.Find(c) {
 			c.surroundings(&f)
+			if d != nil {
+				c.beside(&f, d)
+			}
 			c.judge(&f)
 			all = append(all, f)
 		}

@@ -47,6 +47,9 @@ func (c *Case) judge(f *Finding) {
 		share = c.share[f.Proc]
 	}
 	f.weight = (1 - miss) * share * c.outlived(f)
+	if f.shared {
+		f.weight *= asGood
+	}
 	switch {
 	case f.weight >= 0.9:
 		f.Confidence = Certain

@@ -48,7 +48,12 @@ func merge(all []Finding) []Finding {
 	if best > 0 {
 		deep := all[best]
 		// The chain reaches the symptom through the shallower finding too.
-		deep.Links = append(slices.Clone(deep.Links), all[0].Links...)
+		deep.Links = slices.Clone(deep.Links)
+		for _, l := range all[0].Links {
+			if !slices.Contains(deep.Links, l) {
+				deep.Links = append(deep.Links, l)
+			}
+		}
 		if all[0].weight > deep.weight {
 			deep.weight, deep.Confidence = all[0].weight*wRaised, gradeOf(all[0].weight*wRaised)
 		}

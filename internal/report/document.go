@@ -46,6 +46,12 @@ func (j JSON) Markdown(w io.Writer) error {
 			fmt.Fprintf(&s, "| +%.3f | %s | `%s` |\n", e.Time, e.Lens, strings.ReplaceAll(code(e.Text), "|", `\|`))
 		}
 	}
+	if j.Against != nil {
+		s.WriteString("\n### Beside the run that worked\n\n| lens | difference |\n| --- | --- |\n")
+		for _, x := range j.Against.Lines() {
+			fmt.Fprintf(&s, "| %s | `%s` |\n", x.Label, strings.ReplaceAll(code(x.Text), "|", `\|`))
+		}
+	}
 	list(&s, "Next", v.Next)
 	var chain []string
 	for _, l := range v.Chain {

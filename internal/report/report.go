@@ -24,6 +24,7 @@ type JSON struct {
 	Exit     Exit                      `json:"exit"`
 	Verdict  Finding                   `json:"verdict"`
 	Findings []Finding                 `json:"findings"`
+	Against  *Against                  `json:"against,omitempty"`
 	Threads  []Thread                  `json:"threads,omitempty"`
 	Coverage map[string]map[string]any `json:"coverage"`
 	Case     string                    `json:"case,omitempty"`
@@ -90,7 +91,7 @@ func New(r explain.Result, casePath string) JSON {
 	t := r.Case.T
 	out := JSON{
 		Schema: Schema, Command: t.Header.Command, Exit: ExitOf(t), Case: casePath,
-		Verdict: finding(t, r.Verdict), Findings: []Finding{}, Coverage: Coverage(t),
+		Verdict: finding(t, r.Verdict), Findings: []Finding{}, Coverage: Coverage(t), Against: against(r),
 	}
 	if out.Command == nil { // of a capture
 		out.Command = []string{}

@@ -72,6 +72,15 @@ func Text(w io.Writer, r explain.Result, o TextOptions) error {
 			p.field(label, fmt.Sprintf("%s (%s, %s)", x.Title, x.Cause, x.Confidence))
 		}
 	}
+	if a := against(r); a != nil {
+		for i, x := range a.Lines() {
+			label := ""
+			if i == 0 {
+				label = "differs"
+			}
+			p.field(label, fmt.Sprintf("%-6s  %s", x.Label, x.Text))
+		}
+	}
 	if len(f.Next) > 0 {
 		p.field("next", strings.Join(f.Next, "; or "))
 	}

@@ -7,6 +7,7 @@
 package timeline
 
 import (
+	"fmt"
 	"net/netip"
 	"path"
 	"strconv"
@@ -211,6 +212,12 @@ func (c *Call) Name() string {
 		return k.Name
 	}
 	return ""
+}
+
+// String shows the call with its process as strace would, of long strings the
+// beginning.
+func (c *Call) String() string {
+	return fmt.Sprintf("%s[%d] %s", c.Proc.Name(), c.TID, c.Decode().Append(nil, sysabi.Options{StrLen: 12}))
 }
 
 // Errno is the error that the call returned, 0 when it succeeded or did not return.

@@ -35,6 +35,50 @@ def curl(*args, **more):
     return Case(["curl", "-s", *args], **more)
 
 
+LOADER = """
+import json
+import sys
+
+try:
+    open("/etc/acme.json")
+except OSError:
+    pass
+try:
+    open(json.load(open("job.json"))["tables"])
+except OSError:
+    sys.exit(1)
+"""
+
+MIRROR = 'ls /srv/cache >/dev/null 2>&1\ncurl -sf "$(cat mirror)" >index || { echo "no index" >&2; exit 1; }'
+
+# What differs between any two runs: names that were made up, the order of
+# threads, process numbers, the number of tries.
+NOISE = """
+import os
+import random
+import tempfile
+import threading
+import time
+
+
+def work(n):
+    time.sleep(random.random() / 50)
+    with open("/tmp/case/job.py") as f:
+        f.read()
+
+
+with tempfile.NamedTemporaryFile() as t, tempfile.TemporaryDirectory() as d:
+    open("%s/%d.part" % (d, os.getpid()), "w").close()
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for x in threads:
+        x.start()
+    for x in threads:
+        x.join()
+    for n in range(random.randrange(3, 9)):
+        os.path.exists("/srv/none")
+print("took", time.time())
+"""
+
 UPLOAD = """
 import http.client
 import socket
@@ -570,6 +614,15 @@ try:
 except subprocess.TimeoutExpired:
     sys.exit("rotation failed")
 """, before="flock data.lock sleep 5 & while ! test -e data.lock; do sleep 0.1; done; sleep 0.2"),
+    # pairs for explain --against: the same command, once it failed and once it worked
+    "file-missing.other-config": py(LOADER, files={"job.json": '{"tables": "schema/prdo.sql"}\n', "schema/prod.sql": "x"}),
+    "ok.other-config": py(LOADER, files={"job.json": '{"tables": "schema/prod.sql"}\n', "schema/prod.sql": "x"}),
+    "unknown.other-environment": sh('test "$ACME_REGION" = eu || exit 3\ncat /etc/hosts'),
+    "ok.other-environment": sh('test "$ACME_REGION" = eu || exit 3\ncat /etc/hosts', env={"ACME_REGION": "eu"}),
+    "http-not-found.other-answer": sh(MIRROR, files={"mirror": WEB + "/missing\n"}),
+    "ok.other-answer": sh(MIRROR, files={"mirror": WEB + "/ok\n"}),
+    "ok.noise-one": py(NOISE, flags=NO_INJECT),
+    "ok.noise-two": py(NOISE, flags=NO_INJECT),
 }
 
 # Runs that get another verdict than they should: name, what is said instead and
