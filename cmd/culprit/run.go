@@ -21,7 +21,7 @@ import (
 )
 
 type runFlags struct {
-	report, out, backend string
+	report, out, backend, packets string
 	timeout              time.Duration
 	noInject, quiet      bool
 	maxStream            int64
@@ -30,7 +30,7 @@ type runFlags struct {
 }
 
 func runCommand() *cobra.Command {
-	f := runFlags{color: "auto", backend: "auto"}
+	f := runFlags{color: "auto", backend: "auto", packets: "auto"}
 	c := &cobra.Command{
 		Use:   "run [flags] -- CMD [ARG...]",
 		Short: "run a program, record it, and explain why it failed",
@@ -55,6 +55,7 @@ wrong usage, 1 when culprit itself failed before CMD was started.`,
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program after `DURATION`, e.g. 30s, and say what it waited for")
 	fl.BoolVar(&f.noInject, "no-inject", false, "put nothing into the program: no Python agent, no TLS key log")
 	fl.StringVar(&f.backend, "backend", "auto", "kernel recorder: auto, ebpf or ptrace")
+	fl.StringVar(&f.packets, "packets", "auto", "record the program's packets: auto (as root), on or off")
 	fl.Int64Var(&f.maxStream, "max-stream", 16<<20, "keep at most `BYTES` of one connection")
 	fl.IntVar(&f.snaplen, "snaplen", 256, "keep at most `BYTES` of any other buffer")
 	fl.IntVar(&f.buffer, "buffer", 0, "give the ebpf recorder a ring of `BYTES`, 4 MiB to 1 GiB (default: by the machine's memory)")
@@ -92,6 +93,7 @@ func run(command, extra []string, f runFlags) error {
 	r, err := startRecorder(record.Config{
 		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
 		NoInject: f.noInject, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
+		Packets: f.packets,
 	})
 	if err != nil {
 		return err
@@ -120,6 +122,9 @@ func run(command, extra []string, f runFlags) error {
 func (f runFlags) check() error {
 	if !slices.Contains(record.Backends, f.backend) {
 		return usagef("--backend %q: it is one of %s", f.backend, strings.Join(record.Backends, ", "))
+	}
+	if f.packets != "" && !slices.Contains(record.Packets, f.packets) {
+		return usagef("--packets %q: it is one of %s", f.packets, strings.Join(record.Packets, ", "))
 	}
 	if f.maxStream < 0 || f.snaplen < 0 || f.buffer < 0 || f.timeout < 0 {
 		return usagef("--max-stream, --snaplen, --buffer and --timeout can't be negative")

@@ -26,7 +26,7 @@ const module = "culprit"
 // for tests only: nothing but tests imports it, and it may import everything.
 const levels = `
 0 event sysabi sysabi/ pcapng filter
-1 dissect dissect/ casefile dynsym lens lens/python/stream native procfs remote sockdiag
+1 dissect dissect/ casefile dynsym lens lens/python/stream native procfs remote ringbuf sockdiag
 2 lens/ launch wire timeline record
 3 rows compare explain explain/ pdb pdb/ replay resolve owner strace
 4 report webui demo wireshark show
@@ -47,6 +47,7 @@ explain -> compare     a run beside one that worked is judged by what differs
 record -> launch       a run starts its target through it
 record -> lens/ebpf    a run chooses among the kernel lenses
 record -> lens/ptrace  a run chooses among the kernel lenses
+record -> lens/packet  a run records its packets as well
 record -> lens/python  a run puts the agent into the target's environment
 record -> lens/python/remote  a run reads the stacks of programs that hang
 `

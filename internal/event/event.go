@@ -34,28 +34,30 @@ type Kind uint16
 
 // The kinds. Append only.
 const (
-	KindHeader  Kind = 1
-	KindSyscall Kind = 2
-	KindFork    Kind = 3
-	KindExec    Kind = 4
-	KindExit    Kind = 5
-	KindSignal  Kind = 6
-	KindFD      Kind = 7
-	KindPeek    Kind = 8
-	KindSecrets Kind = 9
-	KindAgent   Kind = 10
-	KindFile    Kind = 11
-	KindLoss    Kind = 12
-	KindNote    Kind = 13
-	KindWait    Kind = 14
-	KindSpawn   Kind = 15
-	KindEnd     Kind = 16
-	KindHolder  Kind = 17
-	KindLimit   Kind = 18
-	KindAwaits  Kind = 19
-	KindStack   Kind = 20
-	KindOwner   Kind = 21
-	KindAttach  Kind = 22
+	KindHeader    Kind = 1
+	KindSyscall   Kind = 2
+	KindFork      Kind = 3
+	KindExec      Kind = 4
+	KindExit      Kind = 5
+	KindSignal    Kind = 6
+	KindFD        Kind = 7
+	KindPeek      Kind = 8
+	KindSecrets   Kind = 9
+	KindAgent     Kind = 10
+	KindFile      Kind = 11
+	KindLoss      Kind = 12
+	KindNote      Kind = 13
+	KindWait      Kind = 14
+	KindSpawn     Kind = 15
+	KindEnd       Kind = 16
+	KindHolder    Kind = 17
+	KindLimit     Kind = 18
+	KindAwaits    Kind = 19
+	KindStack     Kind = 20
+	KindOwner     Kind = 21
+	KindAttach    Kind = 22
+	KindInterface Kind = 23
+	KindPacket    Kind = 24
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -86,6 +88,8 @@ var Kinds = []struct {
 	{KindStack, "stack", func() Body { return new(Stack) }},
 	{KindOwner, "owner", func() Body { return new(Owner) }},
 	{KindAttach, "attach", func() Body { return new(Attach) }},
+	{KindInterface, "interface", func() Body { return new(Interface) }},
+	{KindPacket, "packet", func() Body { return new(Packet) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,7 @@ type Config struct {
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
 	Buffer    int           // bytes of the eBPF recorder's ring; 0: by the machine's memory
+	Packets   string        // one of Packets; "" is "auto"
 }
 
 // Result is how the run went.
@@ -81,6 +83,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	}
 	defer os.RemoveAll(dir)
 
+	ready := preparePackets(cfg) // takes its time, as what follows does
 	env, added := cfg.Env, []string(nil)
 	var keys *keyLog
 	if !cfg.NoInject {
@@ -98,16 +101,19 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		}
 	}
 	kernel, err := backend(cfg, w, added, false)
-	if err != nil {
+	wire, wireErr := ready(sink)
+	if err = errors.Join(err, wireErr); err != nil {
+		wire.close()
 		return Result{}, err
 	}
 	cwd, _ := os.Getwd()
 	header(sink, cfg, cwd, env, added)
 	snapshot(sink)
 
-	tried, pid, errno := start(cfg.Command, env)
+	tried, pid, errno := wire.start(cfg.Command, env)
 	put(sink, &event.Spawn{Errno: uint32(errno), Tried: tried})
 	if errno != 0 {
+		wire.close()
 		notStarted(sink, tried)
 		res := Result{Errno: errno, Status: exitStatus(errno)}
 		put(sink, &event.End{Status: uint32(res.Status)})
@@ -132,11 +138,14 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		others.Go(func() { keys.follow(side, sink) })
 	}
 
+	seen := wire.watch(sink)
+	others.Go(func() { wire.record(side, target, sink) })
+
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if cfg.Timeout > 0 {
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
-	ran := &programs{sink: sink}
+	ran := &programs{sink: seen}
 	err = kernel.Record(limit, target, newWitness(ran, pythonOf))
 	timedOut := limit.Err() != nil
 	cancel()
@@ -207,9 +216,13 @@ func snapshot(s lens.Sink) {
 	}
 }
 
-// start finds the command as execvp(3) does and starts it stopped. tried lists
-// the paths in order.
-func start(command, env []string) (tried []string, pid int, errno unix.Errno) {
+// start finds the command as execvp(3) does and starts it stopped, in the cgroup
+// unless that is nil. tried lists the paths in order.
+func start(command, env []string, cgroup *os.File) (tried []string, pid int, errno unix.Errno) {
+	var sys *syscall.SysProcAttr
+	if cgroup != nil {
+		sys = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(cgroup.Fd())}
+	}
 	path, ok := lookup(env, "PATH")
 	if !ok {
 		path = "/bin:/usr/bin" // confstr(_CS_PATH), as execvp(3) falls back to
@@ -217,7 +230,7 @@ func start(command, env []string) (tried []string, pid int, errno unix.Errno) {
 	candidates, errno := search(command[0], path)
 	for _, path := range candidates {
 		tried = append(tried, path)
-		pid, err := launch.Start(path, command, env)
+		pid, err := launch.Config{Path: path, Argv: command, Env: env, Sys: sys}.Start()
 		if err == nil {
 			return tried, pid, 0
 		}

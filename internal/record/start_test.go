@@ -93,7 +93,7 @@ func TestStart(t *testing.T) {
 			if tt.path != "-" {
 				env = append(env, "PATH="+tt.path)
 			}
-			tried, pid, errno := start([]string{tt.command, "-x"}, env)
+			tried, pid, errno := start([]string{tt.command, "-x"}, env, nil)
 			runs := ""
 			if pid != 0 {
 				runs = reap(t, pid)

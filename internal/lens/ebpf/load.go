@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/lens"
+	"culprit/internal/ringbuf"
 )
 
 // loaded is the programs in the kernel, attached.
@@ -20,7 +21,7 @@ type loaded struct {
 	obj objects
 	meeting
 	links []link.Link
-	ring  *ring
+	ring  *ringbuf.Ring
 
 	cookie uint64
 }
@@ -211,7 +212,7 @@ func (l *loaded) detach() {
 func (l *loaded) close() {
 	l.detach()
 	if l.ring != nil {
-		l.ring.close()
+		l.ring.Close()
 	}
 	l.obj.close()
 	_ = l.Found.Close()

@@ -11,6 +11,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/ringbuf"
 )
 
 // Recorder records one target.
@@ -90,7 +91,7 @@ func (r *Recorder) prepare(running bool) error {
 		l.close()
 		return fmt.Errorf("hand the table of system calls to the kernel: %w", err)
 	}
-	if l.ring, err = openRing(l.obj.Ring); err != nil {
+	if l.ring, err = ringbuf.Open(l.obj.Ring); err != nil {
 		l.close()
 		return err
 	}
@@ -165,7 +166,7 @@ func (r *Recorder) loop(ctx context.Context, pidfd int) {
 			continue
 		}
 		switch {
-		case n > r.l.ring.mask/8:
+		case n > r.l.ring.Size()/8:
 			continue
 		case n > 0:
 			wait = busyWait
@@ -225,7 +226,7 @@ const maxDrain = 16 << 20
 
 func (r *Recorder) drain() (total uint64) {
 	for {
-		n := r.l.ring.drain(maxDrain, r.record)
+		n := r.l.ring.Drain(maxDrain, r.record)
 		total += n
 		if n < maxDrain {
 			return total

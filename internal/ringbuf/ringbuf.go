@@ -1,4 +1,7 @@
-package ebpf
+// Package ringbuf reads a BPF ring buffer where it lies, without waiting: whoever
+// has it looks at it as often as it likes, and the programs that write wake
+// nobody. It knows nothing of what the records say.
+package ringbuf
 
 import (
 	"fmt"
@@ -10,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ring reads a BPF ring buffer (kernel/bpf/ringbuf.c) in place: a page with the
-// reader's position, a page with the writer's, then the data, mapped twice so
-// that no record is split.
-type ring struct {
+// Ring is a mapped ring buffer (kernel/bpf/ringbuf.c): a page with the reader's
+// position, a page with the writer's, then the data, mapped twice so that no
+// record is split. One goroutine reads it.
+type Ring struct {
 	consumer []byte
 	producer []byte // and the data behind it
 	data     []byte
@@ -29,10 +32,11 @@ const (
 	ringHeader  = 8       // BPF_RINGBUF_HDR_SZ
 )
 
-func openRing(m *ebpf.Map) (*ring, error) {
+// Open maps the ring of a map of type BPF_MAP_TYPE_RINGBUF.
+func Open(m *ebpf.Map) (*Ring, error) {
 	page := os.Getpagesize()
 	size := int(m.MaxEntries())
-	r := &ring{mask: uint64(size - 1)}
+	r := &Ring{mask: uint64(size - 1)}
 	var err error
 	r.consumer, err = unix.Mmap(m.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -50,17 +54,21 @@ func openRing(m *ebpf.Map) (*ring, error) {
 	return r, nil
 }
 
-func (r *ring) close() {
+// Close unmaps the ring.
+func (r *Ring) Close() {
 	_ = unix.Munmap(r.consumer)
 	_ = unix.Munmap(r.producer)
 }
 
+// Size is the ring's size in bytes.
+func (r *Ring) Size() uint64 { return r.mask + 1 }
+
 // batch is after how many bytes the writers get their room back.
 const batch = 256 << 10
 
-// drain hands every whole record to f, which must not keep it, and returns how
+// Drain hands every whole record to f, which must not keep it, and returns how
 // many bytes they had. It ends at limit bytes.
-func (r *ring) drain(limit uint64, f func([]byte)) uint64 {
+func (r *Ring) Drain(limit uint64, f func([]byte)) uint64 {
 	start, freed := r.pos, r.pos
 	end := atomic.LoadUint64(r.put)
 	for r.pos < end && r.pos-start < limit {
