@@ -39,7 +39,7 @@ var netFields = []Field{
 			return 0, false
 		case r.Packet != nil:
 			return uint64(r.Packet.Stream.ID), true
-		case r.Conn.Packets != nil: // of a capture
+		case r.Conn.Proc == nil: // of a capture
 			return uint64(r.Conn.ID), true
 		}
 		return uint64(r.Conn.ID - 1), true

@@ -185,6 +185,13 @@ func (b *builder) apply(e *event.Event) {
 		b.attach(e, body)
 	case *event.Holder, *event.Limit, *event.Awaits, *event.Stack:
 		b.witness(e)
+	case *event.Interface:
+		if t.Interfaces == nil {
+			t.Interfaces = map[uint32]*event.Interface{}
+		}
+		t.Interfaces[body.Index] = body
+	case *event.Packet:
+		t.Packets = append(t.Packets, &Packet{Time: e.Time, Interface: body.Interface, Out: body.Out, Len: int(body.Len), Data: body.Data})
 	case *event.Spawn:
 		t.Spawn = body
 	case *event.End:
@@ -306,6 +313,7 @@ func (b *builder) finish() {
 	t.KeyLog.Lines, t.KeyLog.Garbage, t.KeyLog.Dropped = b.keys.Lines, b.keys.Garbage, b.keys.Dropped
 	b.flushLines()
 	b.applyPeeks()
+	b.carry()
 	b.talk()
 	b.python()
 	b.names()

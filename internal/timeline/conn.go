@@ -39,7 +39,10 @@ type Conn struct {
 	Unread         []byte     // what lay in the receive queue, never read by the program
 	EOF            event.Time // a read returned 0: the peer had closed; 0 when not seen
 
-	Packets  *tcp.Conn // of a capture: what its packets show; nil for a recorded one
+	Packets  *tcp.Conn // what its packets show; nil where none were recorded
+	Carried  bool      // of a recorded UDP socket: its packets were recorded
+	Carriage           // of its packets
+	ICMP     []ICMP    // errors about it that this machine got
 	Segments []Segment // of a recorded one
 	TLS      *TLS
 	HTTP     []*Exchange
@@ -47,6 +50,8 @@ type Conn struct {
 	Replies  []Reply // the newest
 	Plain    string  // protocol of the first bytes by their look: "http", "tls", "ssh", ...
 	Damage   []string
+
+	offsets [2][]offset // of its segments, by direction
 }
 
 // Reply is an answer of a service other than HTTP.

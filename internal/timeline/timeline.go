@@ -42,6 +42,9 @@ type Timeline struct {
 	Loss    []*event.Loss
 	Notes   []Note
 
+	Packets    []*Packet // of a recorded run, in order
+	Interfaces map[uint32]*event.Interface
+
 	// Of a timeline made from packets: what went by, and the UDP flows.
 	Capture *wire.Stats // nil for a recorded run
 	Flows   []*wire.Stream

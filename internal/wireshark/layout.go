@@ -36,8 +36,11 @@ func Layout(t *timeline.Timeline, verdict explain.Finding, version string) casef
 		if c.Name != "" && c.NameBy != "Host" && c.Remote.IsValid() && !slices.Contains(l.Names[c.Remote.Addr()], c.Name) {
 			l.Names[c.Remote.Addr()] = append(l.Names[c.Remote.Addr()], c.Name)
 		}
-		l.Packets = append(l.Packets, packets(c)...)
+		if c.Packets == nil && !c.Carried {
+			l.Packets = append(l.Packets, packets(c)...)
+		}
 	}
+	recorded(&l, t)
 	l.Rows = rows(t, verdict)
 	return l
 }
