@@ -22,11 +22,11 @@ import (
 
 type runFlags struct {
 	report, out, backend, packets string
-	timeout              time.Duration
-	noInject, quiet      bool
-	maxStream            int64
-	snaplen, buffer      int
-	color                colorMode
+	timeout                       time.Duration
+	noInject, quiet               bool
+	maxStream                     int64
+	snaplen, buffer               int
+	color                         colorMode
 }
 
 func runCommand() *cobra.Command {

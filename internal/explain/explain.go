@@ -164,6 +164,9 @@ func explainWith(t *timeline.Timeline, d *compare.Diff) Result {
 		return cmp.Or(cmp.Compare(y.weight, x.weight), cmp.Compare(depth(y.Cause), depth(x.Cause)), cmp.Compare(last(y), last(x)))
 	})
 	all = merge(all)
+	for i := range all {
+		carried(&all[i])
+	}
 	if len(all) == 0 || all[0].weight < threshold {
 		if c.detached() {
 			return Result{Case: c, Verdict: runningVerdict(c, all), Findings: all}

@@ -21,6 +21,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	}
 	code := map[string]any{}
 	wire := map[string]any{"source": "system calls", "connections": len(t.Conns)}
+	if len(t.Packets) > 0 {
+		wire["packets"] = len(t.Packets)
+	}
 	by := map[string]map[string]any{"kernel": kernel, "code": code, "wire": wire}
 
 	if attached := t.Attached(); len(attached) > 0 {
