@@ -84,13 +84,13 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	defer os.RemoveAll(dir)
 
 	ready := preparePackets(cfg) // takes its time, as what follows does
-	env, added := cfg.Env, []string(nil)
+	env, added, agentOff := cfg.Env, []string(nil), ""
 	var keys *keyLog
 	if !cfg.NoInject {
 		keys, added = openKeyLog(dir, env)
 		more, err := python.Prepare(dir, env)
 		if err != nil {
-			put(sink, &event.Note{Lens: "code", Code: "agent-off", Text: err.Error()})
+			agentOff = err.Error()
 		}
 		added = append(added, more...)
 		env = join(env, added)
@@ -100,14 +100,17 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 			defer func() { _ = python.Save(dir, cfg.Cache) }()
 		}
 	}
+	cwd, _ := os.Getwd()
+	header(sink, cfg, cwd, env, added) // before all that is noted
+	if agentOff != "" {
+		put(sink, &event.Note{Lens: "code", Code: "agent-off", Text: agentOff})
+	}
 	kernel, err := backend(cfg, w, added, false)
 	wire, wireErr := ready(sink)
 	if err = errors.Join(err, wireErr); err != nil {
 		wire.close()
 		return Result{}, err
 	}
-	cwd, _ := os.Getwd()
-	header(sink, cfg, cwd, env, added)
 	snapshot(sink)
 
 	tried, pid, errno := wire.start(cfg.Command, env)

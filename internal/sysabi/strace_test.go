@@ -140,6 +140,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`^(getrandom\()"[^"]*"`), `${1}BYTES`},
 	{regexp.MustCompile(`^(sysinfo|times|getrusage|clock_gettime|gettimeofday|getdents64)\(.*`), "${1}"},
 	{regexp.MustCompile(`^(rseq\().*`), "${1}"}, // strace 6.1 prints no structure
+	{regexp.MustCompile(`u64=[0-9]+`), "u64=N"}, // of a union whose other half is set
 	{regexp.MustCompile(`, left \{[^}]*\}`), ", left TIME"},
 	{regexp.MustCompile(`(clock_nanosleep\(CLOCK_MONOTONIC, TIMER_ABSTIME), \{[^}]*\}`), "${1}, TIME"},
 	{regexp.MustCompile(` /\* 20\d\d-[^*]*\*/`), " /* DATE */"},
