@@ -120,6 +120,19 @@ type Secrets struct {
 	Lines  []byte
 }
 
+// Plain is a piece of what a thread read or wrote through a TLS library, taken
+// where the session's secrets are not known. The envelope has the time at which
+// the call returned.
+type Plain struct {
+	Source string // "uprobe:openssl", ...
+	Object uint64 // the session: the address that the program knows it by
+	Write  bool
+	Dur    int64 // ns that the call took
+	At     int64 // bytes that the call moved before Data
+	Total  int64 // bytes that the call moved
+	Data   []byte
+}
+
 // Agent is a run of whole records of an in-process agent, as they stood in its
 // ring (internal/lens/python has the format).
 type Agent struct {
@@ -189,6 +202,7 @@ func (*Signal) Kind() Kind  { return KindSignal }
 func (*FD) Kind() Kind      { return KindFD }
 func (*Peek) Kind() Kind    { return KindPeek }
 func (*Secrets) Kind() Kind { return KindSecrets }
+func (*Plain) Kind() Kind   { return KindPlain }
 func (*Agent) Kind() Kind   { return KindAgent }
 func (*File) Kind() Kind    { return KindFile }
 func (*Loss) Kind() Kind    { return KindLoss }

@@ -58,6 +58,7 @@ const (
 	KindAttach    Kind = 22
 	KindInterface Kind = 23
 	KindPacket    Kind = 24
+	KindPlain     Kind = 25
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -90,6 +91,7 @@ var Kinds = []struct {
 	{KindAttach, "attach", func() Body { return new(Attach) }},
 	{KindInterface, "interface", func() Body { return new(Interface) }},
 	{KindPacket, "packet", func() Body { return new(Packet) }},
+	{KindPlain, "plain", func() Body { return new(Plain) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".

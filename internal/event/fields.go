@@ -152,6 +152,19 @@ func (p *Peek) decode(c *cursor) {
 func (s *Secrets) append(b []byte) []byte { return appendBytes(appendString(b, s.Source), s.Lines) }
 func (s *Secrets) decode(c *cursor)       { s.Source, s.Lines = c.string(), c.bytes() }
 
+func (p *Plain) append(b []byte) []byte {
+	b = binary.AppendUvarint(appendString(b, p.Source), p.Object)
+	b = binary.AppendVarint(appendBool(b, p.Write), p.Dur)
+	return appendBytes(binary.AppendVarint(binary.AppendVarint(b, p.At), p.Total), p.Data)
+}
+
+func (p *Plain) decode(c *cursor) {
+	p.Source, p.Object = c.string(), c.uint()
+	p.Write, p.Dur = c.bool(), c.int()
+	p.At, p.Total = c.int(), c.int()
+	p.Data = c.bytes()
+}
+
 func (a *Agent) append(b []byte) []byte { return appendBytes(appendString(b, a.Lang), a.Data) }
 func (a *Agent) decode(c *cursor)       { a.Lang, a.Data = c.string(), c.bytes() }
 

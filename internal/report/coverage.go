@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"culprit/internal/dissect/tls"
 	"culprit/internal/explain"
 	"culprit/internal/timeline"
 	"culprit/internal/wire"
@@ -44,7 +45,7 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	}
 
 	encrypted, decrypted := 0, 0
-	var blind []string
+	var blind, keys []string
 	var holes int64
 	for _, c := range t.Conns {
 		holes += c.Holes
@@ -54,8 +55,11 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 		encrypted++
 		if c.TLS.NoKeys == "" {
 			decrypted++
+			if c.TLS.KeysBy != "" {
+				keys = append(keys, fmt.Sprintf("connection %d to %s: %s", c.ID, c.Peer(), c.TLS.KeysBy))
+			}
 		} else {
-			blind = append(blind, fmt.Sprintf("connection %d to %s: %s", c.ID, c.Peer(), c.TLS.NoKeys))
+			blind = append(blind, fmt.Sprintf("connection %d to %s: %s", c.ID, c.Peer(), noKeys(t, c)))
 		}
 	}
 	wire["tls"], wire["decrypted"], wire["missing_bytes"] = encrypted, decrypted, holes
@@ -64,6 +68,9 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	}
 	if blind != nil {
 		wire["blind"] = blind
+	}
+	if keys != nil {
+		wire["keys_by"] = keys
 	}
 	if t.Capture != nil {
 		packets(wire, t.Capture)
@@ -102,6 +109,31 @@ func governed(code map[string]any, p *timeline.Process) {
 		code["paused"] = append(list, fmt.Sprintf("%s[%d]: in storms of exceptions none was looked at for %.1f ms in all (%d times)",
 			p.Name(), p.PID, p.Python.Blind.Seconds()*1e3, p.Python.Pauses))
 	}
+}
+
+// noKeys says why a connection was not decrypted, as far as the recorder could
+// tell of the program: what it said of the TLS libraries that the process, or one
+// that it descends from, brought.
+func noKeys(t *timeline.Timeline, c *timeline.Conn) string {
+	reason := c.TLS.NoKeys
+	if t.Capture != nil || reason != string(tls.NoKey) && reason != string(tls.NoHandshake) {
+		return reason
+	}
+	probed := false
+	for p := c.Proc; p != nil; p = p.Parent {
+		for _, n := range t.Notes {
+			if n.PID != p.PID && n.PID != 0 || !strings.HasPrefix(n.Code, "tls-") {
+				continue
+			}
+			if probed = probed || n.Code == "tls-probed"; n.Code != "tls-probed" {
+				return reason + "; " + n.Text
+			}
+		}
+	}
+	if probed {
+		return reason + "; the session began before its library was probed, or another library made it"
+	}
+	return fmt.Sprintf("%s; no TLS library that keys can be read out of was seen in %s (NSS, rustls, BoringSSL, Java's and others are not known)", reason, c.Proc.Name())
 }
 
 // packets says what of a capture was looked at.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"culprit/internal/dissect/tls"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 )
@@ -68,17 +67,18 @@ type builder struct {
 	owned   int // of t.Calls, those at the beginning that were thinned before
 	options Options
 
-	t      *Timeline
-	procs  map[int32]*Process // alive, by pid
-	socket map[string]*Desc   // by "socket:[N]"
-	pipes  map[string]*Desc   // by "pipe:[N]"
-	keys   tls.KeyLog
-	agents []agentChunk
-	peeks  []peeked
-	out    [3]string // links of the root's descriptors 0, 1, 2
-	rest   map[lineKey]*Line
-	before map[*Process]map[int32]Wait // the look before the newest, by thread
-	dir    string                      // culprit's private directory in the run, with a slash
+	t       *Timeline
+	procs   map[int32]*Process // alive, by pid
+	socket  map[string]*Desc   // by "socket:[N]"
+	pipes   map[string]*Desc   // by "pipe:[N]"
+	secrets secrets
+	plain   overheard
+	agents  []agentChunk
+	peeks   []peeked
+	out     [3]string // links of the root's descriptors 0, 1, 2
+	rest    map[lineKey]*Line
+	before  map[*Process]map[int32]Wait // the look before the newest, by thread
+	dir     string                      // culprit's private directory in the run, with a slash
 }
 
 type agentChunk struct {
@@ -119,8 +119,7 @@ func (b *builder) collect(events iter.Seq2[event.Event, error]) {
 			b.t.Header, b.t.Start = *body, e.Time
 			continue
 		case *event.Secrets:
-			b.keys.Add(body.Lines)
-			b.t.Secrets = append(b.t.Secrets, body.Lines...)
+			b.t.Secrets = append(b.t.Secrets, b.secrets.add(body)...)
 			continue
 		case *event.Unknown:
 			b.t.Skipped["record of a newer culprit"]++
@@ -168,6 +167,8 @@ func (b *builder) apply(e *event.Event) {
 		if d := b.socketOf(e.PID, body); d != nil {
 			b.peeks = append(b.peeks, peeked{e.Time, d, body})
 		}
+	case *event.Plain:
+		b.spoken(e, body)
 	case *event.Agent:
 		// The process may be gone by the time its ring was drained.
 		b.agents = append(b.agents, agentChunk{b.latest(e.PID), e.PID, body.Data})
@@ -310,7 +311,7 @@ func (b *builder) finish() {
 		slices.SortStableFunc(p.Calls, byEntry)
 		b.blocked(p)
 	}
-	t.KeyLog.Lines, t.KeyLog.Garbage, t.KeyLog.Dropped = b.keys.Lines, b.keys.Garbage, b.keys.Dropped
+	t.KeyLog.Lines, t.KeyLog.Garbage, t.KeyLog.Dropped = b.secrets.keys.Lines, b.secrets.keys.Garbage, b.secrets.keys.Dropped
 	b.flushLines()
 	b.applyPeeks()
 	b.carry()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -38,19 +39,26 @@ type Conn struct {
 	Unread         []byte     // what lay in the receive queue, never read by the program
 	EOF            event.Time // a read returned 0: the peer had closed; 0 when not seen
 
-	Packets   *tcp.Conn // what its packets show; nil where none were recorded
-	Carried   bool      // of a recorded UDP socket: its packets were recorded
-	Carriage            // of its packets
-	ICMP      []ICMP    // errors about it that this machine got
-	Segments  []Segment // of a recorded one
-	TLS       *TLS
-	HTTP      []*Exchange
-	Replies   []Reply          // the newest
-	WebSocket []WebSocketFrame // the newest
-	Plain     string           // protocol of the first bytes by their look: "http", "tls", "ssh", ...
-	Damage    []string
+	Packets  *tcp.Conn // what its packets show; nil where none were recorded
+	Carried  bool      // of a recorded UDP socket: its packets were recorded
+	Carriage           // of its packets
+	ICMP     []ICMP    // errors about it that this machine got
+	Segments []Segment // of a recorded one
+	plain    []piece   // that was taken at a TLS library
+	TLS      *TLS
+	HTTP     []*Exchange
+	Service  string  // of the conversation, when package service reads it: "smtp", "postgres", ...
+	Replies  []Reply // the newest
+	Plain    string  // protocol of the first bytes by their look: "http", "tls", "ssh", ...
+	Damage   []string
 
 	offsets [2][]offset // of its segments, by direction
+}
+
+// Reply is an answer of a service other than HTTP.
+type Reply struct {
+	service.Reply
+	Unread bool // it lay in the receive queue and the program never read it
 }
 
 // Segment is a run of bytes in one direction, as one call moved them.
@@ -279,6 +287,7 @@ func (b *builder) data(c *Call) {
 	conn.Holes += int64(missing)
 	if n > 0 {
 		conn.Segments = append(conn.Segments, Segment{Time: c.Leave(), Dir: conn.dir(receives(dec.Name)), Data: data, Gap: missing, Call: c})
+		b.moves(c, conn, receives(dec.Name))
 	}
 }
 

@@ -10,18 +10,22 @@ import (
 	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
-	"culprit/internal/dissect/websocket"
 	"culprit/internal/wire"
 )
 
 // talk reads what was said on each byte stream.
 func (b *builder) talk() {
+	for _, w := range b.plain.early {
+		for _, p := range w {
+			b.untied(1, len(p.Data))
+		}
+	}
 	for _, c := range b.t.Conns {
 		if !c.Stream() || len(c.Segments) == 0 {
 			continue
 		}
 		l := &listener{c: c}
-		s := wire.NewSession(wire.Options{Keys: &b.keys, Body: b.options.Body, Data: l.data}, func(e *wire.Event) { l.event(e) })
+		s := wire.NewSession(wire.Options{Keys: &b.secrets.keys, Body: b.options.Body, Data: l.data}, func(e *wire.Event) { l.event(e) })
 		var last dissect.Input
 		for i := range c.Segments {
 			x := &c.Segments[i]
@@ -35,6 +39,10 @@ func (b *builder) talk() {
 			}
 		}
 		s.Close(&last)
+		b.overhear(c)
+		if c.TLS != nil && c.TLS.Hello != nil && c.TLS.KeysBy == "" {
+			c.TLS.KeysBy = b.secrets.from[c.TLS.Hello.Random]
+		}
 	}
 }
 
@@ -92,11 +100,16 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	case *http.Message:
 		return l.message(m)
 	case service.Reply:
-		l.reply(e.Proto, m)
-	case *websocket.Frame:
-		l.frame(m)
-	case *websocket.Damage:
-		c.damage(m.What)
+		r := Reply{Reply: m}
+		if s := l.segment(m.LastRef); s != nil {
+			r.Unread = s.Unread
+		}
+		if c.Service = e.Proto; !l.forget {
+			if len(c.Replies) == 2*maxReplies {
+				c.Replies = c.Replies[:copy(c.Replies, c.Replies[maxReplies:])]
+			}
+			c.Replies = append(c.Replies, r)
+		}
 	case *http.Damage:
 		c.damage(m.What)
 	case *http2.Reset:
@@ -113,23 +126,8 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	return nil
 }
 
-// maxReplies is how many of a service's newest answers are kept at least, and of
-// a WebSocket's newest frames.
+// maxReplies is how many of a service's newest answers are kept at least.
 const maxReplies = 4096
-
-// newest appends to a list of which the newest are kept.
-func newest[T any](list []T, x T) []T {
-	if len(list) == 2*maxReplies {
-		list = list[:copy(list, list[maxReplies:])]
-	}
-	return append(list, x)
-}
-
-// unread says whether the bytes of a segment lay in the receive queue to the end.
-func (l *listener) unread(i int64) bool {
-	s := l.segment(i)
-	return s != nil && s.Unread
-}
 
 // maxDamage is how many faults of a connection are kept.
 const maxDamage = 100
@@ -166,10 +164,9 @@ func (l *listener) message(m *http.Message) *Exchange {
 	x := l.exchange(m.Exchange)
 	if m.Answer {
 		x.Response = m
-		if x.Request == nil && m.Request != nil { // made before, in HTTP/1.1, or promised
-			x.Request, x.URL = m.Request, l.c.url(m.Request)
+		if s := l.segment(m.Head.LastRef); s != nil {
+			x.Unread = s.Unread
 		}
-		x.Unread = x.Unread || l.unread(m.Head.LastRef)
 		return x
 	}
 	x.Request, x.URL = m, l.c.url(m)

@@ -29,6 +29,7 @@ type TLS struct {
 	Used       bool      // the client sent application data: it was content with the server
 	WantsCert  bool      // the server asked for a client certificate
 	HaveKey    bool      // the key log knows the session
+	KeysBy     string    // who told the keys, of a recorded connection: "SSLKEYLOGFILE", "uprobe:openssl"
 	NoKeys     string    // why it was not decrypted, "" when it was
 	NotTLS     string    // protocol that the peer spoke instead, "" when it spoke TLS
 	NotTLSHead string    // its first bytes
