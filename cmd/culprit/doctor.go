@@ -10,6 +10,7 @@ import (
 
 	"culprit/internal/lens"
 	"culprit/internal/lens/ebpf"
+	"culprit/internal/lens/keys"
 	"culprit/internal/lens/packet"
 	"culprit/internal/lens/ptrace"
 	"culprit/internal/lens/python"
@@ -28,6 +29,7 @@ func doctorCommand() *cobra.Command {
 				{"kernel lens by seccomp and ptrace", ptrace.New(ptrace.Options{}).Probe()},
 				{"kernel lens by eBPF", ebpf.New(ebpf.Options{}).Probe()},
 				{"wire lens, packets of the program", packet.New(packet.Options{}).Probe()},
+				{"TLS keys read out of programs by eBPF", keys.Probe()},
 				{"code lens, Python agent", (&python.Lens{}).Probe()},
 			} {
 				var u *lens.Unavailable

@@ -23,7 +23,7 @@ import (
 type runFlags struct {
 	report, out, backend, packets string
 	timeout                       time.Duration
-	noInject, quiet               bool
+	noInject, noProbes, quiet     bool
 	maxStream                     int64
 	snaplen, buffer               int
 	color                         colorMode
@@ -54,6 +54,7 @@ wrong usage, 1 when culprit itself failed before CMD was started.`,
 	fl.StringVarP(&f.out, "output", "o", "", "save the case as `CASE` (default: CMD-DATE-TIME.pcapng here)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "end the program after `DURATION`, e.g. 30s, and say what it waited for")
 	fl.BoolVar(&f.noInject, "no-inject", false, "put nothing into the program: no Python agent, no TLS key log")
+	fl.BoolVar(&f.noProbes, "no-probes", false, "as root, do not read TLS keys out of programs by uprobes")
 	fl.StringVar(&f.backend, "backend", "auto", "kernel recorder: auto, ebpf or ptrace")
 	fl.StringVar(&f.packets, "packets", "auto", "record the program's packets: auto (as root), on or off")
 	fl.Int64Var(&f.maxStream, "max-stream", 16<<20, "keep at most `BYTES` of one connection")
@@ -92,7 +93,7 @@ func run(command, extra []string, f runFlags) error {
 	}
 	r, err := startRecorder(record.Config{
 		Command: command, Env: env, Case: out, Culprit: version, Timeout: f.timeout,
-		NoInject: f.noInject, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
+		NoInject: f.noInject, NoProbes: f.noProbes, Backend: f.backend, Cache: cacheDir(), MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
 		Packets: f.packets,
 	})
 	if err != nil {

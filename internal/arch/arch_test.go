@@ -48,6 +48,7 @@ record -> launch       a run starts its target through it
 record -> lens/ebpf    a run chooses among the kernel lenses
 record -> lens/ptrace  a run chooses among the kernel lenses
 record -> lens/packet  a run records its packets as well
+record -> lens/keys    a run reads TLS keys out of programs
 record -> lens/python  a run puts the agent into the target's environment
 record -> lens/python/remote  a run reads the stacks of programs that hang
 `

@@ -15,6 +15,7 @@ import (
 	"culprit/internal/casefile"
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/lens/keys"
 	"culprit/internal/procfs"
 )
 
@@ -26,6 +27,7 @@ type Attachment struct {
 	Timeout   time.Duration // 0: none
 	Snapshot  bool          // only look at them once
 	Backend   string        // one of Backends; "" is "auto"
+	NoProbes  bool          // no uprobes for TLS keys
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
 	Buffer    int           // bytes of the eBPF recorder's ring; 0: by the machine's memory
@@ -70,7 +72,18 @@ func (a Attachment) record(ctx context.Context, w Watcher, spool lens.Sink) erro
 
 	end := &event.End{Detached: true}
 	if !a.Snapshot {
-		kernels, err := a.kernels(ctx, l)
+		var sink lens.Sink = l
+		var probes *keys.Watch
+		if !a.NoProbes {
+			probes = keys.New(l, keys.Options{Late: a.Backend == "ebpf"})
+			procs, _ := l.family()
+			probes.Meet(procs)
+			sink = probes
+		} else {
+			put(spool, &event.Note{Lens: "wire", Code: "tls-off", Text: "--no-probes: no TLS keys were read out of programs"})
+		}
+		kernels, err := a.kernels(ctx, sink)
+		probes.Close()
 		if err != nil {
 			return err
 		}

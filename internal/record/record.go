@@ -20,6 +20,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/launch"
 	"culprit/internal/lens"
+	"culprit/internal/lens/keys"
 	"culprit/internal/lens/python"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	Culprit   string        // version
 	Timeout   time.Duration // 0: none
 	NoInject  bool          // no agent, no key log
+	NoProbes  bool          // no uprobes for TLS keys
 	Backend   string        // one of Backends; "" is "auto"
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
@@ -85,9 +87,9 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 
 	ready := preparePackets(cfg) // takes its time, as what follows does
 	env, added, agentOff := cfg.Env, []string(nil), ""
-	var keys *keyLog
+	var log *keyLog
 	if !cfg.NoInject {
-		keys, added = openKeyLog(dir, env)
+		log, added = openKeyLog(dir, env)
 		more, err := python.Prepare(dir, env)
 		if err != nil {
 			agentOff = err.Error()
@@ -138,7 +140,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 				put(sink, &event.Note{Lens: "code", Code: "stopped", Text: err.Error()})
 			}
 		})
-		others.Go(func() { keys.follow(side, sink) })
+		others.Go(func() { log.follow(side, sink) })
 	}
 
 	seen := wire.watch(sink)
@@ -149,7 +151,15 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
 	ran := &programs{sink: seen}
-	err = kernel.Record(limit, target, newWitness(ran, pythonOf))
+	var watched lens.Sink = newWitness(ran, pythonOf)
+	var probes *keys.Watch
+	if !cfg.NoProbes {
+		probes = keys.New(watched, keys.Options{Late: cfg.Backend == "ebpf"})
+		watched = probes
+	} else {
+		put(sink, &event.Note{Lens: "wire", Code: "tls-off", Text: "--no-probes: no TLS keys were read out of programs"})
+	}
+	err = kernel.Record(limit, target, watched)
 	timedOut := limit.Err() != nil
 	cancel()
 
@@ -158,6 +168,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		end(kernel)
 		res.Remaining = kernel.Remaining()
 	}
+	probes.Close()
 	sideDone()
 	others.Wait()
 	if st, ok := kernel.Status(); ok {

@@ -16,7 +16,6 @@ import (
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
-	"culprit/internal/dissect/websocket"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
@@ -39,8 +38,7 @@ const (
 	Response
 	Query
 	Answer
-	WebSocket // a frame
-	Packet    // of a capture
+	Packet // of a capture
 )
 
 var kinds = [...]struct{ name, lens string }{
@@ -48,8 +46,7 @@ var kinds = [...]struct{ name, lens string }{
 	Exception: {"exception", "code"},
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
-	WebSocket: {"websocket", "wire"},
-	Query:     {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
+	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
 }
 
 // String returns the kind's name, e.g. "http-request".
@@ -86,7 +83,6 @@ type Row struct {
 	Chain     []timeline.Certificate
 	Alert     *timeline.Alert
 	Lookup    *timeline.Lookup
-	Frame     *websocket.Frame
 	Packet    *wire.Packet
 
 	run     *Run
@@ -123,8 +119,6 @@ func (r *Row) Failed() bool {
 		return !r.Lookup.Answered
 	case Answer:
 		return r.Lookup.Rcode != "NOERROR"
-	case WebSocket:
-		return r.Frame.Code.Failure() || !r.Frame.Complete
 	case Packet:
 		return r.Packet.Proto == tcp.ProtoTCP && r.Packet.Flags&tcp.RST != 0
 	}
@@ -225,9 +219,6 @@ func others(t *timeline.Timeline) []Row {
 				add(r.Head.First, Row{Kind: Response, Exchange: x, HTTP: r})
 			}
 		}
-		for i := range c.WebSocket {
-			add(c.WebSocket[i].First, Row{Kind: WebSocket, Frame: c.WebSocket[i].Frame})
-		}
 	}
 	for _, l := range t.Lookups {
 		r := Row{Kind: Query, Time: l.Time, Lookup: l}
@@ -292,8 +283,6 @@ func (r *Row) outgoing() (out, ok bool) {
 		return (ours == dissect.ToServer) == (r.Hello != nil), true
 	case Alert:
 		return ours == r.Alert.Dir, true
-	case WebSocket:
-		return ours == r.Frame.Dir, true
 	case Query:
 		return true, true
 	case Answer:
