@@ -45,6 +45,9 @@ dissect/http2 -> dissect/http  its messages are HTTP's, whatever the version
 timeline -> wire       what was said is heard the same way on recorded calls and on packets
 explain -> compare     a run beside one that worked is judged by what differs
 record -> launch       a run starts its target through it
+lens/ptrace -> lens/python/inject  it brings the Python agent in
+lens/python -> lens/python/inject  it makes the agent that is brought in
+record -> lens/python/inject  a run says how the agent comes in
 record -> lens/ebpf    a run chooses among the kernel lenses
 record -> lens/ptrace  a run chooses among the kernel lenses
 record -> lens/packet  a run records its packets as well

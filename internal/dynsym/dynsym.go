@@ -72,6 +72,13 @@ func Open(mem Memory, base uint64) (*Object, error) {
 	return o, nil
 }
 
+// In is the same object in the memory of a process that was forked.
+func (o *Object) In(mem Memory) *Object {
+	copied := *o
+	copied.mem = mem
+	return &copied
+}
+
 // dynamic reads the dynamic section. glibc has added the bias to its addresses
 // once it is done with an object, others never do.
 func (o *Object) dynamic(at, size uint64) {

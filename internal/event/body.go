@@ -1,5 +1,7 @@
 package event
 
+import "strings"
+
 // Header opens a recording. Its envelope's Time and Wall are one pair of the
 // two clocks.
 type Header struct {
@@ -15,6 +17,18 @@ type Header struct {
 	Backend string   // kernel lens: "ptrace", "ebpf" or "" when off
 	Added   []string // NAME=VALUE that culprit put into the program's environment
 	Env     []string // NAME=VALUE of the rest of it
+	Dir     string   // the run's private directory, which the agent's own calls work on; "" when there was none
+}
+
+// Private is the run's private directory, which older cases name among what was
+// added to the environment; "" when there was none.
+func (h *Header) Private() string {
+	for _, v := range h.Added {
+		if dir, ok := strings.CutPrefix(v, "CULPRIT_DIR="); ok && h.Dir == "" && len(dir) > 1 {
+			return dir
+		}
+	}
+	return h.Dir
 }
 
 // Arch is an AUDIT_ARCH_* value (linux/audit.h): which table NR indexes.

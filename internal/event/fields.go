@@ -15,7 +15,7 @@ func (h *Header) append(b []byte) []byte {
 	b = appendString(b, h.Machine)
 	b = binary.AppendUvarint(b, uint64(h.UID))
 	b = appendString(b, h.Backend)
-	return appendStrings(appendStrings(b, h.Added), h.Env)
+	return appendString(appendStrings(appendStrings(b, h.Added), h.Env), h.Dir)
 }
 
 func (h *Header) decode(c *cursor) {
@@ -31,6 +31,7 @@ func (h *Header) decode(c *cursor) {
 	h.Backend = c.string()
 	h.Added = c.strings()
 	h.Env = c.strings()
+	h.Dir = c.string()
 }
 
 func (s *Syscall) append(b []byte) []byte {

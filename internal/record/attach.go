@@ -108,7 +108,7 @@ func (a Attachment) kernels(ctx context.Context, sink lens.Sink) ([]kernelLens, 
 	kernels, errs := make([]kernelLens, len(a.PIDs)), make([]error, len(a.PIDs))
 	var all sync.WaitGroup
 	for i, pid := range a.PIDs {
-		k, err := backend(cfg, Watcher{}, nil, true)
+		k, err := backend(cfg, Watcher{}, way{}, true)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +139,7 @@ func (a Attachment) header(s lens.Sink) {
 	if len(cfg.Command) == 0 || cfg.Command[0] == "" { // it wrote over its arguments
 		cfg.Command = []string{strings.TrimSpace(readProc(proc(int32(a.PIDs[0]), "comm")))}
 	}
-	header(s, cfg, x.Cwd, cfg.Env, nil)
+	header(s, cfg, "", x.Cwd, cfg.Env, nil)
 }
 
 // environ is the environment that a process was started with.

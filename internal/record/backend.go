@@ -7,9 +7,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/lens/ebpf"
 	"culprit/internal/lens/ptrace"
+	"culprit/internal/lens/python"
+	"culprit/internal/lens/python/inject"
 )
 
 // kernelLens is what a run needs of a kernel recorder beyond lens.Lens.
@@ -26,15 +29,53 @@ type tailer interface{ Tail(context.Context) }
 // holds what while the program stands still (ADR 0009).
 var Backends = []string{"auto", "ptrace", "ebpf"}
 
-// backend makes the kernel recorder. added is what culprit put into the
-// environment, for the recorder to put back where a program cleans it; running
-// says that there is no command to start.
-func backend(cfg Config, w Watcher, added []string, running bool) (kernelLens, error) {
+// way is how the Python agent comes into the program: brought by whoever traces,
+// or else through the environment; neither when it stays out.
+type way struct {
+	agent *inject.Agent
+	env   []string    // NAME=VALUE
+	note  *event.Note // what there is to say of it, nil for nothing
+}
+
+// wayIn chooses it: the environment is left alone where tracing is allowed
+// (ADR 0013).
+func wayIn(cfg Config, dir, keys string, sink lens.Sink, code *python.Lens) (w way) {
+	var refused, err error
+	if cfg.Backend == "ebpf" {
+		refused = ptrace.New(ptrace.Options{}).Probe()
+	}
+	if refused != nil {
+		w.note = &event.Note{Lens: "code", Code: "agent-by-environment",
+			Text: "tracing is not allowed (" + refused.Error() + "): the agent comes through PYTHONPATH, and not into Python that is told to ignore it"}
+		w.env, err = python.Prepare(dir, cfg.Env)
+	} else {
+		w.agent, err = python.Agent(dir, keys, func(a inject.Arrival) {
+			code.Expect(a.PID)
+			if n := python.Refusal(a); n != nil {
+				sink.Put(event.Event{Time: lens.Now(), PID: a.PID, TID: a.TID, Body: n})
+			}
+		})
+	}
+	if err != nil {
+		w.note = &event.Note{Lens: "code", Code: "agent-off", Text: err.Error()}
+	}
+	return w
+}
+
+// backend makes the kernel recorder. running says that there is no command to
+// start.
+func backend(cfg Config, w Watcher, in way, running bool) (kernelLens, error) {
 	switch cfg.Backend {
 	case "", "auto", "ptrace":
-		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Env: ofPython(added), OnStop: w.Stopped}), nil
+		return ptrace.New(ptrace.Options{MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Agent: in.agent, OnStop: w.Stopped}), nil
 	case "ebpf":
-		r := ebpf.New(ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, Env: ofPython(added), OnStop: w.Stopped, Running: running})
+		o := ebpf.Options{Trace: ptrace.DefaultTrace, MaxStream: cfg.MaxStream, Snaplen: cfg.Snaplen, Buffer: cfg.Buffer, Env: in.env, OnStop: w.Stopped, Running: running}
+		if in.agent != nil {
+			o.Accompany = func(pid int, onStop func(unix.Signal)) (ebpf.Companion, error) {
+				return ptrace.Accompany(pid, in.agent, onStop)
+			}
+		}
+		r := ebpf.New(o)
 		if err := r.Prepare(); err != nil {
 			return nil, fmt.Errorf("the eBPF recorder can't be used here: %w", err)
 		}

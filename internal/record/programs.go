@@ -16,9 +16,10 @@ const ownerBudget = 250 * time.Millisecond
 
 // programs passes events on and remembers which programs were run, newest last.
 type programs struct {
-	sink lens.Sink
-	mu   sync.Mutex
-	seen []string
+	sink   lens.Sink
+	forked func(parent, child int32) // told of processes; nil for nobody
+	mu     sync.Mutex
+	seen   []string
 }
 
 // Put passes an event on.
@@ -30,6 +31,9 @@ func (p *programs) Put(e event.Event) {
 			p.add(script)
 		}
 		p.mu.Unlock()
+	}
+	if f, ok := e.Body.(*event.Fork); ok && !f.Thread && p.forked != nil {
+		p.forked(e.PID, f.Child)
 	}
 	p.sink.Put(e)
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -86,28 +85,27 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	defer os.RemoveAll(dir)
 
 	ready := preparePackets(cfg) // takes its time, as what follows does
-	env, added, agentOff := cfg.Env, []string(nil), ""
+	env, added := cfg.Env, []string(nil)
 	var log *keyLog
+	var in way
+	code := &python.Lens{}
 	if !cfg.NoInject {
 		log, added = openKeyLog(dir, env)
-		more, err := python.Prepare(dir, env)
-		if err != nil {
-			agentOff = err.Error()
-		}
-		added = append(added, more...)
+		in = wayIn(cfg, dir, log.path, sink, code)
+		added = append(added, in.env...)
 		env = join(env, added)
-		if cfg.Cache != "" && err == nil {
+		if cfg.Cache != "" {
 			// Without the cache the agent is compiled anew: slower, no worse.
 			_ = python.Restore(dir, cfg.Cache)
 			defer func() { _ = python.Save(dir, cfg.Cache) }()
 		}
 	}
 	cwd, _ := os.Getwd()
-	header(sink, cfg, cwd, env, added) // before all that is noted
-	if agentOff != "" {
-		put(sink, &event.Note{Lens: "code", Code: "agent-off", Text: agentOff})
+	header(sink, cfg, dir, cwd, env, added) // before all that is noted
+	if in.note != nil {
+		put(sink, in.note)
 	}
-	kernel, err := backend(cfg, w, added, false)
+	kernel, err := backend(cfg, w, in, false)
 	wire, wireErr := ready(sink)
 	if err = errors.Join(err, wireErr); err != nil {
 		wire.close()
@@ -135,8 +133,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	var others sync.WaitGroup
 	if !cfg.NoInject {
 		others.Go(func() {
-			l := &python.Lens{}
-			if err := l.Record(side, target, sink); err != nil {
+			if err := code.Record(side, target, sink); err != nil {
 				put(sink, &event.Note{Lens: "code", Code: "stopped", Text: err.Error()})
 			}
 		})
@@ -150,7 +147,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	if cfg.Timeout > 0 {
 		limit, cancel = context.WithTimeout(ctx, cfg.Timeout)
 	}
-	ran := &programs{sink: seen}
+	ran := &programs{sink: seen, forked: code.Forked}
 	var watched lens.Sink = newWitness(ran, pythonOf)
 	var probes *keys.Watch
 	if !cfg.NoProbes {
@@ -202,10 +199,10 @@ func end(kernel kernelLens) {
 func put(s lens.Sink, body event.Body) { s.Put(event.Event{Time: lens.Now(), Body: body}) }
 
 // header opens the recording.
-func header(s lens.Sink, cfg Config, cwd string, env, added []string) {
+func header(s lens.Sink, cfg Config, dir, cwd string, env, added []string) {
 	h := &event.Header{
 		Culprit: cfg.Culprit, Command: cfg.Command, Cwd: cwd, Path: value(env, "PATH"),
-		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added, Env: cfg.Env,
+		UID: uint32(os.Geteuid()), Backend: backendName(cfg), Added: added, Env: cfg.Env, Dir: dir,
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
@@ -308,12 +305,6 @@ func lookup(env []string, name string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// ofPython are the additions that a Python interpreter makes use of, which it
-// gets back when it is started without them.
-func ofPython(added []string) []string {
-	return slices.DeleteFunc(slices.Clone(added), func(a string) bool { return strings.HasPrefix(a, "NODE_OPTIONS=") })
 }
 
 func cutName(entry, name string) (string, bool) {

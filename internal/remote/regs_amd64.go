@@ -101,6 +101,15 @@ func (r *registers) invoke(stack, fn uint64, args []uint64) []byte {
 // loaded with this stack pointer.
 func (r *registers) returned(sp uint64) bool { return r.Rip == returnTo && r.Rsp == sp+8 }
 
+// stepBack goes back over int3 (cc) at addr.
+func (r *registers) stepBack(addr uint64) bool {
+	if r.Rip != addr+1 {
+		return false
+	}
+	r.Rip = addr
+	return true
+}
+
 // maxArguments is how many arguments invoke passes.
 const maxArguments = 6
 

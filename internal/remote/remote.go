@@ -234,6 +234,22 @@ func sigmask(req, tid int, mask *uint64) error {
 	return nil
 }
 
+// StepBack puts a thread that stopped behind a breakpoint (int3) at addr back to
+// that address, and reports whether it did stop there.
+func StepBack(tid int, addr uint64) (hit bool, err error) {
+	var r registers
+	if err := r.get(tid); err != nil {
+		return false, fmt.Errorf("read registers of %d: %w", tid, err)
+	}
+	if !r.stepBack(addr) {
+		return false, nil
+	}
+	if err := r.set(tid); err != nil {
+		return true, fmt.Errorf("set registers of %d: %w", tid, err)
+	}
+	return true, nil
+}
+
 // Read copies memory of a process from addr on (process_vm_readv(2)) and returns
 // how many bytes it could copy.
 func Read(pid int, addr uint64, p []byte) int { return move(unix.ProcessVMReadv, pid, addr, p) }

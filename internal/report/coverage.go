@@ -35,7 +35,11 @@ func Coverage(t *timeline.Timeline) map[string]map[string]any {
 	for _, p := range t.Procs {
 		raised += len(p.Raised)
 		if p.Python != nil {
-			pythons = append(pythons, fmt.Sprintf("%s[%d]: Python %s by %s", p.Name(), p.PID, p.Python.Version, p.Python.Hook))
+			text := fmt.Sprintf("%s[%d]: Python %s by %s", p.Name(), p.PID, p.Python.Version, p.Python.Hook)
+			if p.Python.Way != "" {
+				text += ", which came in by " + p.Python.Way
+			}
+			pythons = append(pythons, text)
 			governed(code, p)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"culprit/internal/event"
 	"culprit/internal/filter"
@@ -123,10 +122,8 @@ func (s *stream) read(e *event.Event) *Row {
 		return row
 	case *event.Header:
 		s.run.Start, s.run.Wall = e.Time, b.Wall
-		for _, v := range b.Added {
-			if dir, ok := strings.CutPrefix(v, "CULPRIT_DIR="); ok && len(dir) > 1 {
-				s.dir = append([]byte(dir), '/')
-			}
+		if dir := b.Private(); dir != "" {
+			s.dir = append([]byte(dir), '/')
 		}
 	case *event.Fork:
 		if fds := s.fds[e.PID]; len(fds) > 0 && !b.Thread {

@@ -288,14 +288,11 @@ func (b *builder) syscall(e *event.Event, s *event.Syscall) {
 // agent's, not the program's.
 func (b *builder) ours(c *Call) bool {
 	if b.dir == "" {
-		for _, v := range b.t.Header.Added {
-			if dir, ok := strings.CutPrefix(v, "CULPRIT_DIR="); ok && len(dir) > 1 {
-				b.dir = dir + "/"
-			}
-		}
-		if b.dir == "" {
+		dir := b.t.Header.Private()
+		if dir == "" {
 			return false
 		}
+		b.dir = dir + "/"
 	}
 	return strings.HasPrefix(c.Path, b.dir) || c.Desc != nil && strings.HasPrefix(c.Desc.Path, b.dir)
 }

@@ -13,6 +13,7 @@ type Python struct {
 	Executable string
 	Argv       []string
 	Hook       string // how exceptions are seen: "monitoring", "traceback-here", "settrace"
+	Way        string // how the agent came in: "Py_RunMain", "fork", "the environment", "a system call"; "" in old cases
 	Ended      bool   // the interpreter ended in order
 	Code       int    // sys.exit status at that end
 	Dropped    uint64 // records that did not fit

@@ -57,7 +57,7 @@ func (r *reading) record(rec stream.Record) {
 	p := r.proc
 	switch m := rec.Body.(type) {
 	case *stream.Hello:
-		p.Python = &Python{Version: m.Version, Executable: m.Executable, Argv: m.Argv, Hook: m.Mode, Code: -1}
+		p.Python = &Python{Version: m.Version, Executable: m.Executable, Argv: m.Argv, Hook: m.Mode, Way: m.Way, Code: -1}
 		r.byID = nil
 	case *stream.Raised:
 		e := &Exception{ID: m.Exc, Proc: p, TID: rec.TID, Time: rec.Time, Late: rec.Late, Type: m.Type, MRO: m.MRO, Text: m.Text,

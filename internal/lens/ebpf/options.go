@@ -22,6 +22,10 @@ type Options struct {
 	// need for the agent. One that was started without them is told of.
 	Env []string
 
+	// Accompany, if set, has the program traced by somebody else, from its start
+	// on. It stands stopped then; onStop is as OnStop.
+	Accompany func(pid int, onStop func(unix.Signal)) (Companion, error)
+
 	// Grace is how long Record goes on after the root program's end while
 	// descendants are left; 0: 150 ms.
 	Grace time.Duration
@@ -34,6 +38,14 @@ type Options struct {
 	// run on the goroutine that calls Record.
 	OnStop func(unix.Signal)
 	OnExit func(unix.WaitStatus)
+}
+
+// Companion traces a program that is recorded here.
+type Companion interface {
+	// Status returns the program's wait status once it is gone. With a
+	// companion nobody else may wait for it.
+	Status() (unix.WaitStatus, bool)
+	Close()
 }
 
 const (

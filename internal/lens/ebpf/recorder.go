@@ -21,20 +21,21 @@ type Recorder struct {
 	l    *loaded
 	root int32
 
-	tasks   map[int32]*task
-	procs   map[int32]*process
-	streams map[uint32]*stream
-	noted   uint32
-	last    *task // of the record before
-	native  *[tableSize]facts
-	compat  *[tableSize]facts
-	sys     event.Syscall
-	fdEvent event.FD
-	signal  event.Signal
-	siginfo [128]byte
-	damaged uint64 // records that could not be read
-	partial uint64 // records of which parts are missing
-	started bool   // the SIGCONT that starts the target was seen
+	tasks     map[int32]*task
+	procs     map[int32]*process
+	streams   map[uint32]*stream
+	noted     uint32
+	last      *task // of the record before
+	native    *[tableSize]facts
+	compat    *[tableSize]facts
+	sys       event.Syscall
+	fdEvent   event.FD
+	signal    event.Signal
+	siginfo   [128]byte
+	damaged   uint64 // records that could not be read
+	partial   uint64 // records of which parts are missing
+	companion Companion
+	started   bool // the SIGCONT that starts the target was seen
 
 	mu     sync.Mutex
 	alive  map[int32]bool
@@ -136,6 +137,12 @@ func (r *Recorder) Record(ctx context.Context, t lens.Target, s lens.Sink) error
 		if err := l.obj.Target.Set(r.root); err != nil {
 			return fmt.Errorf("name the target to the kernel: %w", err)
 		}
+		if r.opt.Accompany != nil {
+			if r.companion, err = r.opt.Accompany(t.PID, r.opt.OnStop); err != nil {
+				return fmt.Errorf("accompany the program: %w", err)
+			}
+			defer r.companion.Close()
+		}
 		if err := unix.Kill(t.PID, unix.SIGCONT); err != nil {
 			return fmt.Errorf("start the stopped program: %w", err)
 		}
@@ -190,6 +197,13 @@ func (r *Recorder) sleep(ctx context.Context, pidfd int, d time.Duration) {
 // reap asks what became of the root program, and reports whether it is gone. Of
 // one that is not our child the record of its end tells the status.
 func (r *Recorder) reap(pidfd int) bool {
+	if r.companion != nil {
+		st, done := r.companion.Status()
+		if done {
+			r.gone(st)
+		}
+		return done
+	}
 	for {
 		var st unix.WaitStatus
 		pid, err := unix.Wait4(int(r.root), &st, unix.WNOHANG|unix.WUNTRACED, nil)
@@ -207,13 +221,18 @@ func (r *Recorder) reap(pidfd int) bool {
 			}
 			continue
 		}
-		r.mu.Lock()
-		r.result, r.done = st, true
-		r.mu.Unlock()
-		if r.opt.OnExit != nil {
-			r.opt.OnExit(st)
-		}
+		r.gone(st)
 		return true
+	}
+}
+
+// gone takes in the root program's end.
+func (r *Recorder) gone(st unix.WaitStatus) {
+	r.mu.Lock()
+	r.result, r.done = st, true
+	r.mu.Unlock()
+	if r.opt.OnExit != nil {
+		r.opt.OnExit(st)
 	}
 }
 

@@ -28,7 +28,6 @@ const (
 	roleUnshare
 	roleUring
 	roleMessages // the result counts messages, not bytes
-	roleExecve
 	roleNoMemory // data that doesn't pass through the program's memory
 )
 
@@ -44,7 +43,6 @@ func rolesOf(arch event.Arch) *[tableSize]role {
 		{"connect", roleConnect}, {"accept", roleAccept}, {"accept4", roleAccept},
 		{"shutdown", roleShutdown}, {"exit_group", roleExitGroup},
 		{"prctl", rolePrctl}, {"seccomp", roleSeccomp}, {"ptrace", rolePtrace},
-		{"execve", roleExecve}, {"execveat", roleExecve},
 		{"unshare", roleUnshare}, {"io_uring_setup", roleUring},
 		{"sendmmsg", roleMessages}, {"recvmmsg", roleMessages},
 		{"sendfile", roleNoMemory}, {"sendfile64", roleNoMemory}, {"splice", roleNoMemory}, {"tee", roleNoMemory},
@@ -80,9 +78,6 @@ func (r *Recorder) entered(t *task) {
 	t.role = noRole
 	if roles := r.roles[s.Arch]; roles != nil && s.NR < tableSize {
 		t.role = roles[s.NR]
-	}
-	if t.role == roleExecve && !r.restore(t) {
-		return
 	}
 	t.lim = sysabi.Limits{String: maxString, Data: r.opt.Snaplen}
 	t.desc = nil
@@ -146,7 +141,6 @@ func (r *Recorder) exit(t *task) {
 // left takes in the result of the task's call, which r.info tells of.
 func (r *Recorder) left(t *task, now event.Time) {
 	t.sys.Ret = int64(r.info.u[0])
-	t.putBack()
 	r.mem.t = t
 	if t.call != nil && t.emit {
 		t.sys.Mem = t.call.Capture(t.sys.Mem, event.Leave, &t.sys.Args, t.sys.Ret, t.lim, &r.mem, &r.leave)

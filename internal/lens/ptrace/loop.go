@@ -10,7 +10,9 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/lens/python/inject"
 	"culprit/internal/procfs"
+	"culprit/internal/remote"
 	"culprit/internal/sysabi"
 )
 
@@ -36,8 +38,6 @@ type task struct {
 	lim    sysabi.Limits
 	fd     int32       // of the data that flows
 	desc   *descriptor // what fd is, nil when not known
-
-	restore restoring
 }
 
 // process is one thread group.
@@ -48,11 +48,7 @@ type process struct {
 	pidfd  int    // 0 when not open, -1 when it can't be opened
 	notes  uint32 // given for this process
 	peeked bool   // its sockets were looked at for the last time
-
-	execs    int      // programs that it was so far
-	spare    []room   // in its memory
-	borrows  *process // whose memory it runs in after vfork
-	borrowed int      // execs of that when it did
+	door   *inject.Door
 }
 
 func (r *Recorder) newProcess(pid int32) *process {
@@ -78,7 +74,6 @@ func (r *Recorder) drop(t *task) {
 	if t.asked != 0 {
 		r.unstood--
 	}
-	r.giveRoom(t)
 	r.giveArena(t)
 	r.releaseFiles(t.files)
 	t.proc.tasks--
@@ -165,6 +160,9 @@ func (r *Recorder) finish() {
 	}
 	for _, p := range r.procs {
 		r.closeProcess(p)
+		if p.door != nil {
+			p.door.Close()
+		}
 	}
 	r.arenas, r.streams, r.peekBuf, r.leave = nil, nil, nil, sysabi.Arena{}
 	close(r.recorded)
@@ -197,6 +195,9 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 	}
 	if !st.Stopped() {
 		r.ended(t, status)
+		return
+	}
+	if t.proc.door != nil && r.atDoor(t, st) {
 		return
 	}
 	if r.pass {
@@ -233,12 +234,32 @@ func (r *Recorder) stopped(tid int32, status uint32) {
 	}
 }
 
+// atDoor answers a stop that has to do with the agent's way in.
+func (r *Recorder) atDoor(t *task, st unix.WaitStatus) bool {
+	switch t.proc.door.Stopped(int(t.tid), st) {
+	case remote.Busy:
+		return true
+	case remote.Done:
+		t.proc.door = nil
+		r.resume(t, 0)
+		return true
+	case remote.Gone:
+		t.proc.door = nil
+	}
+	return false
+}
+
+// enterDoor sees what program a process runs from now on; t stands still.
+func (r *Recorder) enterDoor(t *task) {
+	t.proc.door = nil
+	if r.opt.Agent != nil && !r.pass {
+		t.proc.door = r.opt.Agent.Exec(int(t.pid))
+	}
+}
+
 // passOn answers a stop without recording.
 func (r *Recorder) passOn(t *task, st unix.WaitStatus, ev uint32) {
 	t.inCall = false
-	if st.StopSignal() == unix.SIGTRAP|0x80 {
-		t.putBack()
-	}
 	switch {
 	case ev == 0 && st.StopSignal() != unix.SIGTRAP|0x80:
 		r.resume(t, st.StopSignal())
@@ -254,7 +275,7 @@ func (r *Recorder) passOn(t *task, st unix.WaitStatus, ev uint32) {
 		if former, ok := r.eventMessage(t.tid); ok {
 			t = r.takeOver(t, former)
 		}
-		t.restore = restoring{}
+		t.proc.door = nil
 	}
 	r.resume(t, 0)
 }
@@ -331,8 +352,8 @@ func (r *Recorder) forked(t *task, child int32, ev uint32) {
 		if ev != eventClone || !sameFiles(t.tid, child) {
 			f = t.files.clone()
 		}
-		if ev == eventVfork && len(r.opt.Env) > 0 {
-			p.shares(t.proc, t.tid, child)
+		if d := t.proc.door; d != nil && !sharesMemory(t.tid, child) {
+			p.door = d.Fork(int(child))
 		}
 	}
 	r.newTask(child, p, f)
@@ -342,10 +363,14 @@ func (r *Recorder) forked(t *task, child int32, ev uint32) {
 	}
 }
 
-// sameFiles asks whether two tasks share their descriptors (kcmp(2),
-// KCMP_FILES). Where the kernel can't say, they don't.
-func sameFiles(a, b int32) bool {
-	v, _, e := unix.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), 2, 0, 0, 0)
+// sameFiles asks whether two tasks share their descriptors, sharesMemory whether
+// they share their memory (kcmp(2), KCMP_FILES and KCMP_VM).
+func sameFiles(a, b int32) bool    { return same(a, b, 2) }
+func sharesMemory(a, b int32) bool { return same(a, b, 1) }
+
+// same is false where the kernel can't say.
+func same(a, b int32, what uintptr) bool {
+	v, _, e := unix.RawSyscall6(unix.SYS_KCMP, uintptr(a), uintptr(b), what, 0, 0, 0)
 	return e == 0 && v == 0
 }
 
@@ -394,7 +419,6 @@ func (r *Recorder) exec(t *task, former int32) *task {
 		caller.sys.Ret = 0
 		r.finishCall(caller, lens.Now(), false)
 	}
-	note := r.restored(caller)
 	leader := t.tid
 	t = r.takeOver(t, former)
 	r.releaseFiles(t.files)
@@ -408,9 +432,7 @@ func (r *Recorder) exec(t *task, former int32) *task {
 		former = 0
 	}
 	r.execed(t, former)
-	if note != nil {
-		r.put(t, lens.Now(), note)
-	}
+	r.enterDoor(t)
 	return t
 }
 

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"culprit/internal/lens/python/inject"
 )
 
 // Options configure a Recorder. The zero value records what `run` records.
@@ -22,11 +24,8 @@ type Options struct {
 	// descendants are left; 0: 150 ms.
 	Grace time.Duration
 
-	// Env is what the run added to the program's environment, as NAME=VALUE.
-	// A Python interpreter that is started without one of the names gets it
-	// back; of PYTHONPATH the first directory, in front of what there is.
-	// Nothing else is changed. Nil: nothing is.
-	Env []string
+	// Agent, if set, is brought into every Python interpreter that is started.
+	Agent *inject.Agent
 
 	// OnStop is called when the root program was stopped by SIGSTOP, SIGTSTP,
 	// SIGTTIN or SIGTTOU; a caller that is its shell's job stops itself then.

@@ -7,9 +7,8 @@
 // first call on, tells what descriptors are, and looks at what lies unread in a
 // socket when it is closed or fails. It interprets nothing beyond what it needs
 // for that, and it changes nothing that the program does, but for one thing that
-// must be asked for: Options.Env gives Python interpreters back what `env -i` and
-// the like took from them (restore.go). What it can't hide:
-// the program can't be traced by another (ptrace gives EPERM), set-uid bits have
+// must be asked for: Options.Agent is brought into Python interpreters. What it
+// can't hide: the program can't be traced by another (ptrace gives EPERM), set-uid bits have
 // no effect without CAP_SYS_PTRACE, and /proc/PID/status names a tracer.
 //
 // A filter can't be removed: without a tracer the calls it selects fail with
@@ -226,6 +225,7 @@ func (r *Recorder) begin(noNewPrivs bool) error {
 	if noNewPrivs {
 		r.note(t, noteNoNewPrivs)
 	}
+	r.enterDoor(t)
 	if err := unix.Kill(int(r.root), unix.SIGCONT); err != nil {
 		return fmt.Errorf("start the stopped program: %w", err)
 	}

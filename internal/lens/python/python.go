@@ -1,11 +1,11 @@
 // Package python is the code lens: it puts an agent into every Python process
 // of the run and collects what the agents write.
 //
-// The agent comes in through the environment: PYTHONPATH names a private
-// directory whose sitecustomize.py loads it and then hands over to the
-// sitecustomize that would have run. Nothing comes in where Python is started
-// with -I, -E or -S. Where it is started with another environment, the ptrace
-// recorder puts the variables back (ptrace.Options.Env). The agent sees exceptions by
+// The agent comes in at Py_RunMain, brought by whoever traces (package inject).
+// Where nobody may trace it comes through the environment: PYTHONPATH names a
+// private directory whose sitecustomize.py loads it and then hands over to the
+// sitecustomize that would have run; it stays out where Python is started with
+// -I, -E, -S or another environment. The agent sees exceptions by
 // sys.monitoring (3.12 and later), by a jump at the start of the interpreter's
 // PyTraceBack_Here (3.8 to 3.11 on x86-64), or by sys.settrace where that can't
 // be placed; CULPRIT_CODE=trace asks for the last.
@@ -16,12 +16,15 @@ package python
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/lens/python/inject"
 )
 
 //go:embed agent/sitecustomize.py agent/agent.py
@@ -35,6 +38,39 @@ const (
 
 // agentDir is where Prepare puts the agent inside the run's directory.
 const agentDir = "python"
+
+// Agent returns the agent of a run for whoever traces. dir is the run's private
+// directory, keys the file for TLS keys. came is told of each interpreter.
+func Agent(dir, keys string, came func(inject.Arrival)) (*inject.Agent, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the run directory: %w", err)
+	}
+	own := filepath.Join(dir, agentDir)
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's directory: %w", err)
+	}
+	text, err := agent.ReadFile("agent/agent.py")
+	if err != nil {
+		return nil, fmt.Errorf("read embedded agent.py: %w", err)
+	}
+	return &inject.Agent{Name: "<culprit>", Source: text, Cache: own, Values: map[string]string{"RUN": dir, "KEYS": keys}, Came: came}, nil
+}
+
+// Refusal says why the agent is not in an interpreter, nil when it is.
+func Refusal(a inject.Arrival) *event.Note {
+	if a.Err == nil {
+		return nil
+	}
+	code := "python-refused"
+	for err, c := range map[error]string{inject.ErrOld: "python-too-old", inject.ErrNew: "python-too-new", inject.ErrPyPy: "python-not-cpython",
+		inject.ErrFreeThreaded: "python-free-threaded", inject.ErrSecure: "python-set-uid"} {
+		if errors.Is(a.Err, err) {
+			code = c
+		}
+	}
+	return &event.Note{Lens: "code", Code: code, Text: "no exceptions recorded: " + a.Err.Error()}
+}
 
 // Prepare writes the agent into dir, the run's private directory, and returns
 // what has to be put into the program's environment, as NAME=VALUE: an existing

@@ -4,43 +4,29 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"culprit/internal/event"
-	"culprit/internal/lens"
-	"culprit/internal/lens/python/stream"
-)
+	"golang.org/x/sys/unix"
 
-// interpreters are the Pythons of this machine that the agent supports, by a
-// short name.
-func interpreters(t testing.TB) map[string]string {
-	t.Helper()
-	out := make(map[string]string)
-	home, _ := os.UserHomeDir()
-	for _, minor := range []string{"8", "9", "10", "11", "12", "13", "14"} {
-		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions/3."+minor+".*/bin/python3"))
-		for _, p := range found {
-			out["3."+minor] = p
-		}
-	}
-	if p := "/usr/bin/python3"; exec.Command(p, "-c", "import sys; sys.exit(sys.version_info < (3, 8))").Run() == nil {
-		out["system"] = p
-	}
-	if len(out) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no Python from 3.8 on in ~/.pyenv or /usr/bin")
-		}
-		t.Skip("no Python from 3.8 on in ~/.pyenv or /usr/bin")
-	}
-	return out
-}
+	"culprit/internal/event"
+	"culprit/internal/launch"
+	"culprit/internal/lens"
+	"culprit/internal/lens/ptrace"
+	"culprit/internal/lens/python/inject"
+	"culprit/internal/lens/python/stream"
+	"culprit/internal/testkit/pythons"
+)
 
 // old says whether the interpreter has no sys.monitoring.
 func old(t testing.TB, py string) bool {
@@ -81,8 +67,8 @@ type outcome struct {
 	Status         string
 }
 
-// launch runs a command and returns its outcome.
-func launch(t testing.TB, dir string, env []string, argv ...string) outcome {
+// plain runs a command and returns its outcome.
+func plain(t testing.TB, dir string, env []string, argv ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
@@ -93,7 +79,83 @@ func launch(t testing.TB, dir string, env []string, argv ...string) outcome {
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return outcome{address.ReplaceAllString(stdout.String(), "0x"), address.ReplaceAllString(stderr.String(), "0x"), cmd.ProcessState.String()}
+	return outcome{address.ReplaceAllString(stdout.String(), "0x"), address.ReplaceAllString(stderr.String(), "0x"), status(unix.WaitStatus(cmd.ProcessState.Sys().(syscall.WaitStatus)))}
+}
+
+func status(st unix.WaitStatus) string {
+	if st.Signaled() {
+		return "signal: " + st.Signal().String()
+	}
+	return "exit status " + strconv.Itoa(st.ExitStatus())
+}
+
+// compiled is where the tests keep the compiled agent.
+var compiled = filepath.Join(os.TempDir(), fmt.Sprintf("culprit-agent-%d", os.Getpid()))
+
+func TestMain(m *testing.M) {
+	_ = os.Mkdir(compiled, 0o700)
+	code := m.Run()
+	os.RemoveAll(compiled)
+	os.Exit(code)
+}
+
+// injected runs a command with the agent brought in by a tracer.
+func injected(t testing.TB, sink lens.Sink, run, dir string, env []string, argv ...string) outcome {
+	t.Helper()
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	fds := []uintptr{null.Fd()}
+	var texts [2]bytes.Buffer
+	var copies sync.WaitGroup
+	var theirs []*os.File
+	for i := range texts {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds, theirs = append(fds, w.Fd()), append(theirs, w)
+		copies.Go(func() { _, _ = io.Copy(&texts[i], r); r.Close() })
+	}
+	pid, err := launch.Config{Path: path, Argv: argv, Env: env, Dir: dir, FDs: fds}.Start()
+	for _, w := range theirs {
+		w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Agent(run, "", func(a inject.Arrival) {
+		if n := Refusal(a); n != nil {
+			sink.Put(event.Event{PID: a.PID, Body: n})
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Cache = compiled
+	c, err := ptrace.Accompany(pid, a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	copies.Wait()
+	for range 30000 {
+		if st, done := c.Status(); done {
+			return outcome{address.ReplaceAllString(texts[0].String(), "0x"), address.ReplaceAllString(texts[1].String(), "0x"), status(st)}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("the program does not end")
+	return outcome{}
 }
 
 // run is a recorded run.
@@ -105,29 +167,23 @@ type run struct {
 	errs []string
 }
 
-func baseEnv() []string {
-	env := []string{"PYTHONDONTWRITEBYTECODE=1"}
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "PYTHON") && !strings.HasPrefix(e, "CULPRIT") && !strings.HasPrefix(e, "SSLKEYLOG") {
-			env = append(env, e)
-		}
-	}
-	return env
-}
-
 // record runs a command under the lens.
 func record(t testing.TB, cwd string, env []string, argv ...string) *run {
 	t.Helper()
 	dir := t.TempDir()
-	added, err := Prepare(dir, env)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &run{sink: &memory{}, recs: make(map[int32][]stream.Record)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- (&Lens{Poll: 5 * time.Millisecond}).Record(ctx, lens.Target{Dir: dir}, r.sink) }()
-	r.outcome = launch(t, cwd, append(env[:len(env):len(env)], added...), argv...)
+	if way(env) == "environment" {
+		added, err := Prepare(dir, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.outcome = plain(t, cwd, append(env[:len(env):len(env)], added...), argv...)
+	} else {
+		r.outcome = injected(t, r.sink, dir, cwd, env, argv...)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -202,12 +258,27 @@ func script(name string) string {
 	return p
 }
 
+// wayVar in the environment of a program says how the tests bring the agent in.
+const wayVar = "AGENT_TEST_WAY"
+
+func way(env []string) string {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, wayVar+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
 // each runs f for every interpreter, and once with the fallback of old ones.
 func each(t *testing.T, f func(t *testing.T, py string, env []string)) {
-	for name, py := range interpreters(t) {
-		t.Run(name, func(t *testing.T) { f(t, py, baseEnv()) })
+	for name, py := range pythons.All(t) {
+		t.Run(name, func(t *testing.T) { f(t, py, pythons.Clean()) })
+		if name == "3.9" {
+			t.Run(name+"-environment", func(t *testing.T) { f(t, py, append(pythons.Clean(), wayVar+"=environment")) })
+		}
 		if old(t, py) && (name == "3.8" || name == "3.11") {
-			t.Run(name+"-trace", func(t *testing.T) { f(t, py, append(baseEnv(), "CULPRIT_CODE=trace")) })
+			t.Run(name+"-trace", func(t *testing.T) { f(t, py, append(pythons.Clean(), "CULPRIT_CODE=trace")) })
 		}
 	}
 }

@@ -27,6 +27,8 @@ type Lens struct {
 	// MaxFile and MaxFiles bound the source text that is kept, in bytes: of one
 	// file (0 means 512 KiB) and of all (0 means 8 MiB).
 	MaxFile, MaxFiles int64
+
+	hidden hidden
 }
 
 // Name is "code".
@@ -42,7 +44,7 @@ func (l *Lens) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
 	if _, err := os.Stat(t.Dir); err != nil {
 		return fmt.Errorf("open the run directory: %w", err)
 	}
-	c := &collector{dir: t.Dir, sink: s, rings: make(map[string]*ring), seen: make(map[string]bool)}
+	c := &collector{dir: t.Dir, sink: s, rings: make(map[string]*ring), seen: make(map[string]bool), pids: make(map[int32]bool), hidden: &l.hidden}
 	c.sources = newSources(s, l.MaxFile, l.MaxFiles)
 	defer c.close()
 	poll := l.Poll
@@ -55,11 +57,13 @@ func (l *Lens) Record(ctx context.Context, t lens.Target, s lens.Sink) error {
 		select {
 		case <-ctx.Done():
 			c.scan()
+			c.look()
 			c.drain()
 			c.finish()
 			return nil
 		case <-tick.C:
 			c.scan()
+			c.look()
 			c.drain()
 		}
 	}
@@ -70,6 +74,8 @@ type collector struct {
 	dir     string
 	sink    lens.Sink
 	rings   map[string]*ring
+	pids    map[int32]bool // that have a ring in the directory
+	hidden  *hidden
 	seen    map[string]bool // names that need no second look
 	changed unix.Timespec   // of dir, when it was last listed
 	sources *sources
@@ -103,12 +109,12 @@ func (c *collector) scan() {
 		switch {
 		case strings.HasSuffix(name, ".ring"):
 			c.seen[name] = true
-			r, err := openRing(filepath.Join(c.dir, name))
+			r, err := openRing(filepath.Join(c.dir, name), unix.O_NOFOLLOW)
 			if err != nil {
 				c.note(0, "python-ring-damaged", err.Error())
 				continue
 			}
-			c.rings[name] = r
+			c.rings[name], c.pids[r.pid] = r, true
 		case strings.HasSuffix(name, ".note"):
 			c.seen[name] = true
 			c.refusal(name)

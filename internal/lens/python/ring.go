@@ -36,8 +36,8 @@ type ring struct {
 
 // openRing maps the ring at path. The agent gives the file its name when the
 // header is complete.
-func openRing(path string) (*ring, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+func openRing(path string, flags int) (*ring, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|flags|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open agent ring: %w", err)
 	}

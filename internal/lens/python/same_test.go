@@ -13,6 +13,8 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/lens/python/stream"
+
+	"culprit/internal/testkit/pythons"
 )
 
 // The program must not notice: the same output and the same end with the agent
@@ -61,11 +63,11 @@ func TestSame(t *testing.T) {
 					t.Skip("sys.monitoring calls its callbacks at the recursion limit too, which adds a frame to a RecursionError")
 				}
 				argv := append([]string{py}, c.args...)
-				want := launch(t, "", env, argv...)
+				want := plain(t, "", env, argv...)
 				got := record(t, "", env, argv...)
 				for try := 0; c.name == "signal" && try < 3 && want != got.outcome; try++ {
 					// Some interpreters lose an exception at a loop's end by themselves.
-					want, got = launch(t, "", env, argv...), record(t, "", env, argv...)
+					want, got = plain(t, "", env, argv...), record(t, "", env, argv...)
 				}
 				if d := cmp.Diff(want, got.outcome); d != "" {
 					t.Errorf("without (-) and with (+) the agent:\n%s", d)
@@ -82,7 +84,7 @@ func TestSitecustomize(t *testing.T) {
 	each(t, func(t *testing.T, py string, env []string) {
 		env = append(env, "PYTHONPATH="+script("site"))
 		argv := []string{py, script("same_site.py")}
-		want, got := launch(t, "", env, argv...), record(t, "", env, argv...)
+		want, got := plain(t, "", env, argv...), record(t, "", env, argv...)
 		if d := cmp.Diff(want, got.outcome); d != "" {
 			t.Error(d)
 		}
@@ -95,7 +97,7 @@ func TestSitecustomize(t *testing.T) {
 		}
 		env[len(env)-1] = "PYTHONPATH=" + broken
 		argv = []string{py, "-c", "import sys; print('sitecustomize' in sys.modules)"}
-		want, got = launch(t, "", env, argv...), record(t, "", env, argv...)
+		want, got = plain(t, "", env, argv...), record(t, "", env, argv...)
 		if d := cmp.Diff(want, got.outcome); d != "" {
 			t.Error(d)
 		}
@@ -368,7 +370,7 @@ print('ok')
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := launch(t, "", append(append(env, "CULPRIT_RING=65536"), added...), py, "-c", src)
+		out := plain(t, "", append(append(env, "CULPRIT_RING=65536"), added...), py, "-c", src)
 		if out.Stdout != "ok\n" || out.Stderr != "" || out.Status != "exit status 0" {
 			t.Fatalf("%+v", out)
 		}
@@ -409,7 +411,7 @@ func TestRefused(t *testing.T) {
 		for _, py := range found {
 			tried++
 			argv := []string{py, "-c", "import sys; print('sitecustomize' in sys.modules); sys.exit(3)"}
-			want, got := launch(t, "", baseEnv(), argv...), record(t, "", baseEnv(), argv...)
+			want, got := plain(t, "", pythons.Clean(), argv...), record(t, "", pythons.Clean(), argv...)
 			if d := cmp.Diff(want, got.outcome); d != "" {
 				t.Errorf("%s: %s", v, d)
 			}

@@ -4,7 +4,13 @@
 # property of a class that is not built in), nothing is printed, nothing is
 # raised, nothing stays in sys.modules, no file descriptor stays open, and no
 # thread is started.
-import sys, os, marshal, gc, builtins, atexit
+#
+# RUN is the run's directory, WAY how the agent came in, KEYS the TLS key log of
+# the run ('' for the environment's).
+import sys
+BEFORE = set(sys.modules)
+CACHED = set(sys.path_importer_cache)
+import os, marshal, gc, builtins, atexit
 from _thread import allocate_lock, get_native_id, _local
 from time import monotonic_ns
 
@@ -101,7 +107,13 @@ def open_ring():
     size &= ~4095
     now = monotonic_ns()
     name = '%s/python-%d-%d.ring' % (RUN, os.getpid(), now)
-    fd = os.open(name + '.new', os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fd = os.open(name + '.new', os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        named = True
+    except OSError:
+        # Another root, another user: the recorder finds this by its name.
+        fd = os.memfd_create('culprit-ring', os.MFD_CLOEXEC)
+        named = False
     try:
         # A hole that can't be filled later would be a SIGBUS.
         os.posix_fallocate(fd, 0, size)
@@ -127,7 +139,8 @@ def open_ring():
     hdr[2] = size
     hdr[5] = now
     view[:8] = b'CULPRING'
-    os.rename(name + '.new', name)
+    if named:
+        os.rename(name + '.new', name)
     RING, HDR, CAP = view, hdr, size - 64
 
 
@@ -152,7 +165,7 @@ def emit(kind, data, flags=0):
     tid = getattr(tls, 'tid', 0) or thread_id()
     body = dumps(data, 2)
     n = 24 + len(body)
-    if n > MAX_RECORD:
+    if n > MAX_RECORD or not CAP:
         HDR[4] += 1
         return False
     room = (n + 7) & ~7
@@ -1373,6 +1386,10 @@ EVENTS = frozenset(('http.client.connect', 'http.client.send', 'urllib.Request',
 def on_audit(event, args):
     if event == 'import':
         name = args[0]
+        if name in HIDDEN:
+            # The same module as the agent's: some keep state.
+            modules[name] = HIDDEN.pop(name)
+            return
         if name in PATCHES and name not in modules:
             watch(name)
         return
@@ -1459,7 +1476,7 @@ def watch(name):
     sys.meta_path.insert(0, Watch(name))
 
 
-KEYLOG = os.environ.get('SSLKEYLOGFILE')
+KEYLOG = os.environ.get('SSLKEYLOGFILE') or KEYS
 
 
 def patch_ssl(ssl):
@@ -1555,13 +1572,14 @@ def hello(mode):
     argv = getattr(sys, 'orig_argv', None) or getattr(sys, 'argv', [])
     emit(b'I', ('%d.%d.%d' % sys.version_info[:3], sys.executable or '', [plain(a) for a in argv[:16] if type(a) is str],
                 [int(x) for x in (sys.flags.dev_mode, sys.flags.optimize, sys.flags.isolated)],
-                mode or 'off', ['audit', 'import'], os.getppid()))
+                mode or 'off', ['audit', 'import'], os.getppid(), WAY))
 
 
 def after_fork():
-    global lock, tls, MAIN
+    global lock, tls, MAIN, WAY, HDR, CAP
     tls.busy = True
     try:
+        WAY = 'fork'
         lock = allocate_lock()
         tls = _local()
         tls.busy = True
@@ -1574,6 +1592,8 @@ def after_fork():
         STATE['exit'] = None
         STATE['rc'] = 0
         parent = HDR[1] >> 32
+        CAP = 0           # the parent's is not to be written to
+        HDR = [0] * 8
         open_ring()
         MAIN = get_native_id()
         hello(STATE['mode'])
@@ -1616,5 +1636,18 @@ def start():
     sys.addaudithook(on_audit)
 
 
+def hide():
+    """Takes the modules that came with the agent out of the program's sight
+    until it imports them."""
+    for name in list(modules):
+        if name not in BEFORE:
+            HIDDEN[name] = modules.pop(name)
+    for path in list(sys.path_importer_cache):
+        if path not in CACHED:
+            del sys.path_importer_cache[path]
+
+
+HIDDEN = {}
 start()
-del start, hook, monitor, trace
+hide()
+del start, hook, monitor, trace, hide, BEFORE, CACHED

@@ -33,7 +33,7 @@ def _culprit():
         import marshal
         # Compiling takes longer than the whole start, so the first process of a
         # run leaves the code for the others.
-        cache = '%s/agent-%s-%x.code' % (here, impl.cache_tag, sys.hexversion)
+        cache = '%s/agent-%s-%d.%d.%d.code' % ((here, impl.cache_tag) + v[:3])
         code = None
         try:
             fd = os.open(cache, os.O_RDONLY | os.O_CLOEXEC)
@@ -59,7 +59,7 @@ def _culprit():
                 code = marshal.loads(os.read(fd, 1 << 20))
             finally:
                 os.close(fd)
-        exec(code, {'__name__': '<culprit>', 'RUN': run})
+        exec(code, {'__name__': '<culprit>', 'RUN': run, 'WAY': 'the environment', 'KEYS': ''})
     except Exception:
         pass
 

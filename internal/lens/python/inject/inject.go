@@ -28,6 +28,10 @@ type Interpreter struct {
 	object *dynsym.Object
 }
 
+func memory(pid int) dynsym.Memory {
+	return func(addr uint64, p []byte) bool { return remote.Read(pid, addr, p) == len(p) }
+}
+
 var (
 	// ErrNotPython is returned for a process that has no CPython in it, or one
 	// older than 3.8.
@@ -72,7 +76,7 @@ func Find(pid int) (*Interpreter, error) {
 
 // At looks for the interpreter in the object whose ELF header is at base.
 func At(pid int, base uint64) (*Interpreter, error) {
-	o, err := dynsym.Open(func(addr uint64, p []byte) bool { return remote.Read(pid, addr, p) == len(p) }, base)
+	o, err := dynsym.Open(memory(pid), base)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ type Hello struct {
 	Dev        bool // -X dev
 	Optimize   int
 	Parent     int32
+	Way        string // how the agent came in; "" in old cases
 }
 
 // Raised is an exception seen for the first time.

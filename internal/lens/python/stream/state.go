@@ -174,6 +174,9 @@ func hello(t *tuple) Body {
 	h.Mode = t.text()
 	h.Hooks = texts(t.list())
 	h.Parent = int32(t.num())
+	if len(t.v) > 0 {
+		h.Way = t.text()
+	}
 	return h
 }
 
