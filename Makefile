@@ -9,7 +9,7 @@ FUZZTIME ?= 3s
 # child processes that these packages' tests are about; everything else has it.
 NORACE = /internal/(launch|strace|demo|arch)$$|/internal/lens/[a-z]+$$|/cmd/|/e2e(/|$$)
 
-.PHONY: all build check install-deps format vet staticcheck generated test exam fuzz bench bench-kernel bench-wire fmt clean
+.PHONY: all build check install-deps format vet staticcheck generated test exam fuzz bench bench-kernel bench-code bench-wire fmt clean
 
 all: build
 
@@ -73,6 +73,11 @@ bench-wire: build
 bench-kernel:
 	$(GO) build -o bin/kernelbench ./e2e/kernelbench
 	bin/kernelbench
+
+# What the code lens costs Python programs, over the Pythons of this machine.
+bench-code:
+	$(GO) build -o bin/codebench ./e2e/codebench
+	bin/codebench
 
 clean:
 	rm -rf bin

@@ -17,13 +17,14 @@ import (
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tcp"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/timeline"
 	"culprit/internal/wire"
 )
 
 // followOptions are the flags of `culprit follow`.
 type followOptions struct {
-	layer     string // "", tls, http, tcp, udp
+	layer     string // "" or one of followLayers
 	form      string // text, hex, raw, yaml
 	direction string // client, server, both
 	keyLogs   []string
@@ -31,7 +32,7 @@ type followOptions struct {
 
 // The values of the flags, as their help has them.
 var (
-	followLayers     = []string{"tls", "http", "tcp", "udp"}
+	followLayers     = []string{"tls", "http", "websocket", "tcp", "udp"}
 	followForms      = []string{"text", "hex", "raw", "yaml"}
 	followDirections = []string{"client", "server", "both"}
 )
@@ -46,7 +47,8 @@ known, else as it went over the wire. Without STREAM it lists the conversations.
 
 The streams of a capture have Wireshark's numbers (tcp.stream, udp.stream), those of
 a case its own. --as chooses what to show: what TLS carried, HTTP messages with
-their bodies decoded, the bytes of the TCP stream, or the datagrams of a UDP flow.
+their bodies decoded, a WebSocket's messages, the bytes of the TCP stream, or the
+datagrams of a UDP flow.
 
 Exit status: 0, or 1 when the file can't be read to its end or has no such stream.`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -71,7 +73,7 @@ Exit status: 0, or 1 when the file can't be read to its end or has no such strea
 			return o.run(w, args[0], n)
 		},
 	}
-	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, tcp or udp (by itself the innermost plaintext)")
+	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, websocket, tcp or udp (by itself the innermost plaintext)")
 	c.Flags().StringVar(&o.form, "show", "text", "form of the bytes: text, hex, raw or yaml")
 	c.Flags().StringVar(&o.direction, "direction", "both", "whose bytes: client, server or both")
 	keyLogFlag(c, &o.keyLogs)
@@ -169,8 +171,10 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 		}
 	case "udp":
 		return errors.New("--as udp is for captures: a case has connections")
-	case "http":
-		f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
+	}
+	f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
+	webSocket := o.layer == "" && len(c.WebSocket) > 0
+	if o.layer == "http" || webSocket {
 		for _, x := range c.HTTP {
 			for _, m := range []*http.Message{x.Request, x.Response} {
 				if m != nil {
@@ -178,9 +182,16 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 				}
 			}
 		}
+	}
+	if o.layer == "websocket" || webSocket {
+		for i := range c.WebSocket {
+			x := &c.WebSocket[i]
+			f.frame(x.Frame, x.Unread)
+		}
+	}
+	if o.layer == "http" || o.layer == "websocket" || webSocket {
 		return f.end()
 	}
-	f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
 	for i := range segments {
 		s := &segments[i]
 		f.piece(piece{Time: s.Time, Dir: s.Dir, Data: s.Data, Unread: s.Unread})
@@ -264,11 +275,16 @@ func (f *follower) data(e *wire.Event) {
 	f.begin(e.Stream)
 	x := piece{Time: e.Time, Dir: e.Dir, Data: e.Data, Gap: e.Gap, Packet: e.LastRef}
 	switch {
-	case e.Session == nil: // a body: its bytes have come by already
+	case e.Session == nil && e.Proto == "http": // a body: its bytes have come by already
+	case e.Session == nil:
+		if f.o.layer == "" || f.o.layer == e.Proto {
+			f.settle(true)
+			f.p.frame(e.Msg.(*websocket.Frame), false)
+		}
 	case f.o.layer == "":
 		x.Data = slices.Clone(x.Data)
 		f.wait = append(f.wait, waiting{x, e.Depth, e.Session})
-	case f.o.layer == "tls" && e.Proto == "tls", f.o.layer != "tls" && e.Depth == 0:
+	case f.o.layer == "tls" && e.Proto == "tls", (f.o.layer == "tcp" || f.o.layer == "udp") && e.Depth == 0:
 		f.p.piece(x)
 	}
 }
@@ -288,6 +304,9 @@ func (f *follower) take(events []wire.Event) {
 	f.settle(len(f.wait) > maxWaiting)
 }
 
+// opened are the protocols of whose bytes only what came out of them is shown.
+var opened = []string{"tls", "sslv2", "websocket"}
+
 // settle prints those pieces that no layer opened: of bytes that TLS or a tunnel
 // carries, what came out of them stands for them.
 func (f *follower) settle(all bool) {
@@ -297,8 +316,8 @@ func (f *follower) settle(all bool) {
 			f.wait = f.wait[i:]
 			return
 		}
-		opened := i+1 < len(f.wait) && f.wait[i+1].depth > x.depth
-		if !opened && x.session.Proto() != "tls" && x.session.Proto() != "sslv2" {
+		deeper := i+1 < len(f.wait) && f.wait[i+1].depth > x.depth
+		if !deeper && !slices.Contains(opened, x.session.Proto()) {
 			f.p.piece(x.piece)
 		}
 	}

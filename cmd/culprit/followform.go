@@ -10,6 +10,7 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/event"
 )
 
@@ -134,6 +135,21 @@ func (p *followPrinter) message(m *http.Message) {
 		b := bytes.NewBufferString("\r\n")
 		fields(b, m.Trailer)
 		p.piece(piece{Time: m.Head.Time, Dir: d, Data: b.Bytes(), Packet: m.Head.LastRef})
+	}
+}
+
+// frame prints the message that a WebSocket's frame ends, if it ends one.
+func (p *followPrinter) frame(x *websocket.Frame, unread bool) {
+	if x.Message == nil {
+		return
+	}
+	p.dir = 2
+	p.piece(piece{Time: x.Time, Dir: x.Dir, Data: x.Message.Data, Packet: x.LastRef, Unread: unread})
+	if x.Message.Err != "" && p.wanted(x.Dir) && (p.o.form == "text" || p.o.form == "hex") {
+		fmt.Fprintf(p.w, "\n[%s]", x.Message.Err)
+	}
+	if p.o.form == "text" && p.wanted(x.Dir) {
+		fmt.Fprintln(p.w)
 	}
 }
 

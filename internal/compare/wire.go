@@ -114,7 +114,7 @@ func (s *side) conversation(c *timeline.Conn) []said {
 	}
 	for _, r := range c.Replies {
 		if r.Refused {
-			out = append(out, said{thing: c.Service + " " + peer + " " + r.Request, outcome: cmp.Or(r.Code, r.Text), at: r.First, process: by, bad: true,
+			out = append(out, said{thing: r.Service + " " + peer + " " + r.Request, outcome: cmp.Or(r.Code, r.Text), at: r.First, process: by, bad: true,
 				text: fmt.Sprintf("%s said: %s %s", c.Peer(), r.Code, r.Text)})
 		}
 	}

@@ -81,6 +81,14 @@ func (c *Case) heard(conn *timeline.Conn) (out []Finding) {
 			add(f, weight, at, proof)
 		}
 	}
+	for i := range conn.Replies {
+		if r := &conn.Replies[i]; r.Refused && !c.repliedLater(conn, r) {
+			f := serviceFinding(conn, r, "the client")
+			proof := f.Evidence
+			f.Evidence = nil
+			add(f, wAnswered, r.Time, proof[0].Text)
+		}
+	}
 	if len(out) > 0 {
 		return out // what came on top of that is its consequence
 	}

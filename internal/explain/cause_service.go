@@ -13,6 +13,7 @@ import (
 var serviceNames = map[string]string{
 	"smtp": "the mail server", "ftp": "the FTP server", "pop3": "the mail server", "imap": "the mail server", "rsync": "the rsync server",
 	"nats": "NATS", "redis": "Redis", "postgres": "PostgreSQL", "mysql": "MySQL", "ssh": "the SSH server",
+	"websocket": "the WebSocket server",
 }
 
 var serviceRefusal = Cause{
@@ -45,13 +46,14 @@ func (c *Case) repliedLater(conn *timeline.Conn, r *timeline.Reply) bool {
 	})
 }
 
-func (c *Case) serviceFinding(conn *timeline.Conn, r *timeline.Reply, newest bool) Finding {
-	who := serviceNames[conn.Service]
+// serviceFinding says what a server refused to a client.
+func serviceFinding(conn *timeline.Conn, r *timeline.Reply, client string) Finding {
+	who := serviceNames[r.Service]
 	words := strings.TrimSpace(r.Code + " " + r.Text)
 	f := Finding{
 		Cause: "service-error", Side: Server, Proc: conn.Proc, Conn: conn,
 		Title: fmt.Sprintf("%s at %s said no: %s", who, conn.Peer(), quote(words, 160)),
-		Facts: append([]Fact{{"service", conn.Service}, {"code", r.Code}, {"message", r.Text}, {"request", r.Request}}, peerFacts(conn)...),
+		Facts: []Fact{{"service", r.Service}, {"code", r.Code}, {"message", r.Text}, {"request", r.Request}},
 		Next:  []string{"look at what was asked and answered before: `culprit follow CASE " + fmt.Sprint(conn.ID) + "`, and into the server's log at that time"},
 	}
 	if r.Auth {
@@ -61,10 +63,16 @@ func (c *Case) serviceFinding(conn *timeline.Conn, r *timeline.Reply, newest boo
 	}
 	f.Why = fmt.Sprintf("%s answered %s", who, quote(words, 200))
 	if r.Request != "" {
-		f.Why += fmt.Sprintf(" to %s's request %q", conn.Proc.Program(), quote(r.Request, 120))
+		f.Why += fmt.Sprintf(" to %s's request %q", client, quote(r.Request, 120))
 	}
 	f.Why = upper(f.Why) + "."
-	f.Evidence = []Evidence{{"wire", r.Time, fmt.Sprintf("%s: %s", conn.Service, quote(words, 200))}}
+	f.Evidence = []Evidence{{"wire", r.Time, fmt.Sprintf("%s: %s", r.Service, quote(words, 200))}}
+	return f
+}
+
+func (c *Case) serviceFinding(conn *timeline.Conn, r *timeline.Reply, newest bool) Finding {
+	f := serviceFinding(conn, r, conn.Proc.Program())
+	f.Facts = append(f.Facts, peerFacts(conn)...)
 	if r.Unread {
 		f.Links = append(f.Links, c.linkConn(conn)...)
 		if len(f.Links) > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tls"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/filter"
 	"culprit/internal/timeline"
 	"culprit/internal/wire"
@@ -107,6 +108,8 @@ func (s *captured) row(e *wire.Event, h timeline.Heard) *Row {
 			return nil
 		}
 		r.Kind, r.Alert = Alert, &t.Alerts[len(t.Alerts)-1]
+	case *websocket.Frame:
+		r.Kind, r.Frame = WebSocket, m
 	case wire.DNS:
 		if h.Lookup == nil {
 			return nil

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"encoding/json"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,18 +16,42 @@ import (
 
 // shown gives the rows of a capture that a filter lets through.
 func shown(t *testing.T, path, filter string, each func(*Row)) {
-	var keys tls.KeyLog
-	if b, err := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"); err == nil {
-		keys.Add(b)
-	}
-	w, err := wire.Open(path, wire.Options{Keys: &keys, Body: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := open(t, path, -1)
 	defer w.Close()
 	for r := range Capture(w, compile(t, filter), false, func(err error) { t.Error(path, err) }) {
 		each(r)
 	}
+}
+
+// captures gives all rows of the captures in testdata, with their bodies.
+func captures(t *testing.T) iter.Seq[*Row] {
+	return func(yield func(*Row) bool) {
+		files, err := filepath.Glob("../wire/testdata/*.pcap*")
+		if err != nil || len(files) == 0 {
+			t.Fatal("no captures", err)
+		}
+		for _, path := range files {
+			w := open(t, path, 4096)
+			defer w.Close()
+			for r := range Capture(w, compile(t, ""), true, func(err error) { t.Error(path, err) }) {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func open(t *testing.T, path string, body int) *wire.Pass {
+	var keys tls.KeyLog
+	if b, err := os.ReadFile(strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"); err == nil {
+		keys.Add(b)
+	}
+	w, err := wire.Open(path, wire.Options{Keys: &keys, Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // TestCapture: a request is a row when its head is complete, behind its packet.

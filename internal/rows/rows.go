@@ -16,6 +16,7 @@ import (
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
@@ -38,7 +39,8 @@ const (
 	Response
 	Query
 	Answer
-	Packet // of a capture
+	WebSocket // a frame
+	Packet    // of a capture
 )
 
 var kinds = [...]struct{ name, lens string }{
@@ -46,7 +48,8 @@ var kinds = [...]struct{ name, lens string }{
 	Exception: {"exception", "code"},
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
-	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
+	WebSocket: {"websocket", "wire"},
+	Query:     {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
 }
 
 // String returns the kind's name, e.g. "http-request".
@@ -83,6 +86,7 @@ type Row struct {
 	Chain     []timeline.Certificate
 	Alert     *timeline.Alert
 	Lookup    *timeline.Lookup
+	Frame     *websocket.Frame
 	Packet    *wire.Packet
 
 	run     *Run
@@ -119,6 +123,8 @@ func (r *Row) Failed() bool {
 		return !r.Lookup.Answered
 	case Answer:
 		return r.Lookup.Rcode != "NOERROR"
+	case WebSocket:
+		return r.Frame.Code.Failure() || !r.Frame.Complete
 	case Packet:
 		return r.Packet.Proto == tcp.ProtoTCP && r.Packet.Flags&tcp.RST != 0
 	}
@@ -219,6 +225,9 @@ func others(t *timeline.Timeline) []Row {
 				add(r.Head.First, Row{Kind: Response, Exchange: x, HTTP: r})
 			}
 		}
+		for i := range c.WebSocket {
+			add(c.WebSocket[i].First, Row{Kind: WebSocket, Frame: c.WebSocket[i].Frame})
+		}
 	}
 	for _, l := range t.Lookups {
 		r := Row{Kind: Query, Time: l.Time, Lookup: l}
@@ -283,6 +292,8 @@ func (r *Row) outgoing() (out, ok bool) {
 		return (ours == dissect.ToServer) == (r.Hello != nil), true
 	case Alert:
 		return ours == r.Alert.Dir, true
+	case WebSocket:
+		return ours == r.Frame.Dir, true
 	case Query:
 		return true, true
 	case Answer:

@@ -71,7 +71,7 @@ func TestStreams(t *testing.T) {
 // TestFields checks the tables: sorted, documented, unique, with getters that
 // give values of the field's type for every row there is.
 func TestFields(t *testing.T) {
-	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, dnsFields} {
+	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, webSocketFields, dnsFields} {
 		if !slices.IsSortedFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) }) {
 			t.Errorf("the table of %s is not sorted", list[0].Name)
 		}
@@ -96,6 +96,13 @@ func TestFields(t *testing.T) {
 	used := map[string]bool{}
 	for _, f := range packetFields {
 		used[f.Name] = true // TestCapture
+	}
+	for r := range captures(t) {
+		for _, f := range Fields().Fields() {
+			if len(f.Get(r, nil)) > 0 && f.Group&Said != 0 {
+				used[f.Name] = true
+			}
+		}
 	}
 	for name, events := range recorded.Cases(t, "*") {
 		for r := range All(recorded.Timeline(t, events)) {
@@ -123,7 +130,7 @@ func TestFields(t *testing.T) {
 	}
 	for _, f := range Fields().Fields() {
 		if !used[f.Name] && !strings.HasPrefix(f.Name, "syscall.arg.") && !unrecorded[f.Name] {
-			t.Errorf("no recorded case has %s", f.Name)
+			t.Errorf("no recorded case or capture has %s", f.Name)
 		}
 		if used[f.Name] && unrecorded[f.Name] {
 			t.Errorf("there is a recorded case with %s: take it out of the list", f.Name)
@@ -131,9 +138,10 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// unrecorded lists the fields that no recorded case shows.
+// unrecorded lists the fields that no recorded case or capture shows.
 var unrecorded = map[string]bool{
 	"dns.aaaa": true, "http.cache_control": true, "http.content_encoding": true, "http.cookie": true, "http.date": true,
 	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
 	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
+	"websocket.payload_length_ext_16": true, "websocket.payload_length_ext_64": true,
 }

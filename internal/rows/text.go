@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
 )
@@ -62,6 +63,8 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		return b
 	case Answer:
 		return fmt.Appendf(b, "DNS %s %s: %s %v", r.Lookup.Type, r.Lookup.Name, r.Lookup.Rcode, r.Lookup.Addrs)
+	case WebSocket:
+		return r.appendFrame(b, id)
 	case Alert:
 		return r.appendAlert(b, id)
 	case Packet:
@@ -84,6 +87,32 @@ func (r *Row) appendAlert(b []byte, id int) []byte {
 	}
 	return append(append(b, " from the "...), side...)
 }
+
+func (r *Row) appendFrame(b []byte, id int) []byte {
+	f := r.Frame
+	b = fmt.Appendf(b, "[%d] WebSocket %v", id, f.Opcode)
+	switch {
+	case f.Opcode == websocket.Close && f.Code != 0:
+		b = fmt.Appendf(b, " %d", f.Code)
+		if name := f.Code.String(); name != "" {
+			b = fmt.Appendf(b, " (%s)", name)
+		}
+		if f.Reason != "" {
+			b = fmt.Appendf(b, ": %s", f.Reason)
+		}
+	case f.Message != nil && f.Message.Opcode == websocket.Text && f.Message.Data != nil:
+		b = fmt.Appendf(b, ": %s", f.Message.Data[:min(len(f.Message.Data), maxShown)])
+	case len(f.Data) == 0:
+		b = fmt.Appendf(b, ", %d bytes", f.Length)
+	}
+	if !f.Complete {
+		b = fmt.Appendf(b, " (cut short: %s)", f.Why)
+	}
+	return b
+}
+
+// maxShown is how much of a text message a row's line has, in bytes.
+const maxShown = 200
 
 func (r *Row) appendHandshake(b []byte, id int) []byte {
 	b = fmt.Appendf(b, "[%d] TLS ", id)

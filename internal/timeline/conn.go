@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"culprit/internal/dissect"
-	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
@@ -39,26 +38,20 @@ type Conn struct {
 	Unread         []byte     // what lay in the receive queue, never read by the program
 	EOF            event.Time // a read returned 0: the peer had closed; 0 when not seen
 
-	Packets  *tcp.Conn // what its packets show; nil where none were recorded
-	Carried  bool      // of a recorded UDP socket: its packets were recorded
-	Carriage           // of its packets
-	ICMP     []ICMP    // errors about it that this machine got
-	Segments []Segment // of a recorded one
-	plain    []piece   // that was taken at a TLS library
-	TLS      *TLS
-	HTTP     []*Exchange
-	Service  string  // of the conversation, when package service reads it: "smtp", "postgres", ...
-	Replies  []Reply // the newest
-	Plain    string  // protocol of the first bytes by their look: "http", "tls", "ssh", ...
-	Damage   []string
+	Packets   *tcp.Conn // what its packets show; nil where none were recorded
+	Carried   bool      // of a recorded UDP socket: its packets were recorded
+	Carriage            // of its packets
+	ICMP      []ICMP    // errors about it that this machine got
+	Segments  []Segment // of a recorded one
+	plain     []piece   // that was taken at a TLS library
+	TLS       *TLS
+	HTTP      []*Exchange
+	Replies   []Reply          // the newest
+	WebSocket []WebSocketFrame // the newest
+	Plain     string           // protocol of the first bytes by their look: "http", "tls", "ssh", ...
+	Damage    []string
 
 	offsets [2][]offset // of its segments, by direction
-}
-
-// Reply is an answer of a service other than HTTP.
-type Reply struct {
-	service.Reply
-	Unread bool // it lay in the receive queue and the program never read it
 }
 
 // Segment is a run of bytes in one direction, as one call moved them.

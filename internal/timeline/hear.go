@@ -10,6 +10,7 @@ import (
 	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/wire"
 )
 
@@ -100,16 +101,11 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	case *http.Message:
 		return l.message(m)
 	case service.Reply:
-		r := Reply{Reply: m}
-		if s := l.segment(m.LastRef); s != nil {
-			r.Unread = s.Unread
-		}
-		if c.Service = e.Proto; !l.forget {
-			if len(c.Replies) == 2*maxReplies {
-				c.Replies = c.Replies[:copy(c.Replies, c.Replies[maxReplies:])]
-			}
-			c.Replies = append(c.Replies, r)
-		}
+		l.reply(e.Proto, m)
+	case *websocket.Frame:
+		l.frame(m)
+	case *websocket.Damage:
+		c.damage(m.What)
 	case *http.Damage:
 		c.damage(m.What)
 	case *http2.Reset:
@@ -126,8 +122,23 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	return nil
 }
 
-// maxReplies is how many of a service's newest answers are kept at least.
+// maxReplies is how many of a service's newest answers are kept at least, and of
+// a WebSocket's newest frames.
 const maxReplies = 4096
+
+// newest appends to a list of which the newest are kept.
+func newest[T any](list []T, x T) []T {
+	if len(list) == 2*maxReplies {
+		list = list[:copy(list, list[maxReplies:])]
+	}
+	return append(list, x)
+}
+
+// unread says whether the bytes of a segment lay in the receive queue to the end.
+func (l *listener) unread(i int64) bool {
+	s := l.segment(i)
+	return s != nil && s.Unread
+}
 
 // maxDamage is how many faults of a connection are kept.
 const maxDamage = 100
@@ -164,9 +175,10 @@ func (l *listener) message(m *http.Message) *Exchange {
 	x := l.exchange(m.Exchange)
 	if m.Answer {
 		x.Response = m
-		if s := l.segment(m.Head.LastRef); s != nil {
-			x.Unread = s.Unread
+		if x.Request == nil && m.Request != nil { // made before, in HTTP/1.1, or promised
+			x.Request, x.URL = m.Request, l.c.url(m.Request)
 		}
+		x.Unread = x.Unread || l.unread(m.Head.LastRef)
 		return x
 	}
 	x.Request, x.URL = m, l.c.url(m)

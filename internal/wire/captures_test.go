@@ -17,6 +17,7 @@ import (
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
+	"culprit/internal/dissect/websocket"
 	"culprit/internal/testkit/captest"
 )
 
@@ -27,6 +28,7 @@ type tshark struct {
 	Packets   table    `json:"K-packets"`
 	HTTP      table    `json:"K-http"`
 	HTTP2     table    `json:"K-http2"`
+	WebSocket table    `json:"K-websocket"`
 	DNS       table    `json:"K-dns"`
 	TLS       table    `json:"K-tls"`
 	Conv      []string `json:"K-conv"`
@@ -55,6 +57,7 @@ type seen struct {
 	syn, fin, rst, withData int
 	streams                 [2]int   // TCP, UDP
 	requests, answers       []string // "stream method target", "stream status"
+	frames                  []string // of WebSockets: stream fin opcode mask length close code
 	dns                     []string
 	suites, names, alerts   []string
 	follow                  map[string]*stream // "tls 0", "tcp 0"
@@ -164,6 +167,12 @@ func (s *seen) events(list []Event) {
 			} else {
 				s.requests = append(s.requests, fmt.Sprintf("%d %s %s", id, m.Method, m.Target))
 			}
+		case *websocket.Frame:
+			code := ""
+			if m.Code != 0 {
+				code = strconv.Itoa(int(m.Code))
+			}
+			s.frames = append(s.frames, fmt.Sprintf("%d %v %d %v %d %s", id, m.Fin, m.Opcode, m.Masked, m.ShortLength(), code))
 		case DNS:
 			if m.Message == nil {
 				continue
@@ -301,6 +310,7 @@ func compare(want *tshark, got *seen) map[string]string {
 	}
 	diff["http"] = compareHTTP(want.HTTP, got)
 	diff["http2"] = compareHTTP2(want.HTTP2, got)
+	diff["websocket"] = compareWebSocket(want.WebSocket, got)
 	diff["dns"] = compareDNS(want.DNS, got.dns)
 	diff["tls"] = compareTLS(want.TLS, got)
 	diff["follow"] = compareFollow("tls", want.FollowTLS, got.follow)
@@ -395,6 +405,30 @@ func compareHTTP2(want table, got *seen) string {
 		}
 	}
 	return got.lacksHTTP(requests, answers)
+}
+
+// compareWebSocket takes the frames of a packet apart; the close codes stand
+// with the close frames among them.
+func compareWebSocket(want table, got *seen) string {
+	var rows []string
+	for _, row := range want.Head {
+		f := fields(row, 7)
+		fins, opcodes, masks, lengths, codes := split(f[2]), split(f[3]), split(f[4]), split(f[5]), split(f[6])
+		for i, op := range opcodes {
+			if i >= len(fins) || i >= len(masks) || i >= len(lengths) {
+				break
+			}
+			code := ""
+			if op == "8" && len(codes) > 0 {
+				code, codes = codes[0], codes[1:]
+			}
+			rows = append(rows, fmt.Sprintf("%s %v %s %v %s %s", f[1], fins[i] == "1" || fins[i] == "True", op, masks[i] == "1" || masks[i] == "True", lengths[i], code))
+		}
+	}
+	if l := lacks(got.frames, rows); len(l) > 0 || len(rows) != len(got.frames) && want.Lines <= len(want.Head) {
+		return fmt.Sprintf("lacks %q; has %q", l, got.frames)
+	}
+	return ""
 }
 
 func split(s string) []string {

@@ -10,7 +10,7 @@ import (
 type http2Layer struct{ conn *http2.Conn }
 
 func newHTTP2(o Options) Layer {
-	return &http2Layer{http2.New(http.Options{Body: o.Body, Pieces: o.Data != nil})}
+	return &http2Layer{http2.New(messages(o))}
 }
 
 func (l *http2Layer) Feed(s *Session, in *dissect.Input) { l.take(s, l.conn.Feed(*in)) }

@@ -23,10 +23,10 @@ func TestHTTP2(t *testing.T) {
 		text [4]string // in turns, the client's first
 		want []string
 	}{
-		"prior knowledge": {[4]string{preface + settings + get, settings + answer}, []string{"http2 GET /", `"no"`, "http2 404"}},
+		"prior knowledge": {[4]string{preface + settings + get, settings + answer}, []string{"http2 GET /", `"no"`, "http2 404 to /"}},
 		"upgrade": {[4]string{"GET /x HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
 			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n" + settings, preface + settings, answer},
-			[]string{"http GET /x", "http 101", `"no"`, "http2 404"}},
+			[]string{"http GET /x", "http 101 to /x", `"no"`, "http2 404 to /x"}},
 	} {
 		var got []string
 		o := Options{Data: func(e *Event) {
@@ -37,7 +37,7 @@ func TestHTTP2(t *testing.T) {
 		s := NewSession(o, func(e *Event) {
 			switch m, ok := e.Msg.(*http.Message); {
 			case ok && m.Answer:
-				got = append(got, fmt.Sprintf("%s %d", e.Proto, m.Status))
+				got = append(got, fmt.Sprintf("%s %d to %s", e.Proto, m.Status, m.Request.Target))
 			case ok:
 				got = append(got, fmt.Sprintf("%s %s %s", e.Proto, m.Method, m.Target))
 			}

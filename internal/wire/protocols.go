@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"strings"
+
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/dns"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 )
@@ -105,16 +108,19 @@ var alpnProto = map[string]string{"http/1.1": "http", "http/1.0": "http", "h2": 
 
 // httpLayer is an HTTP/1.x connection, and what it turns into.
 type httpLayer struct {
-	conn  *http.Conn
-	inner *Session
-	proto string
-	begun bool
-	piece dissect.Input // what inner gets, here so that it isn't allocated
+	conn    *http.Conn
+	options Options
+	inner   *Session
+	begun   bool
+	piece   dissect.Input // what inner gets, here so that it isn't allocated
 }
 
 func newHTTP(o Options) Layer {
-	return &httpLayer{conn: http.New(http.Options{Body: o.Body, Pieces: o.Data != nil})}
+	return &httpLayer{conn: http.New(messages(o)), options: o}
 }
+
+// messages are the options of HTTP's readers.
+func messages(o Options) http.Options { return http.Options{Body: o.Body, Pieces: o.Data != nil} }
 
 func (l *httpLayer) Feed(s *Session, in *dissect.Input) {
 	l.take(s, l.conn.Feed(*in))
@@ -140,8 +146,10 @@ func (l *httpLayer) take(s *Session, outs []http.Output) {
 			s.body(o.Dir, o.Span, m, o.Data)
 			continue
 		case *http.Upgrade:
-			l.proto = upgradeProto[m.Protocol]
 			s.Emit(o.Dir, o.Span, m)
+			if f := upgrades[strings.ToLower(m.Protocol)]; f.layer != nil {
+				l.begun, l.inner = true, s.Carry(f.proto, f.layer(l.options, m.Answer), piece)
+			}
 			continue
 		default:
 			s.Emit(o.Dir, o.Span, o.Msg)
@@ -149,14 +157,23 @@ func (l *httpLayer) take(s *Session, outs []http.Output) {
 		}
 		if !l.begun {
 			l.begun = true
-			l.inner = s.Inner(l.proto)
+			l.inner = s.Inner("")
 		}
 		l.inner.Feed(piece)
 	}
 }
 
-// upgradeProto maps Upgrade fields to layers.
-var upgradeProto = map[string]string{"websocket": "websocket", "h2c": "http2"}
+// upgrades has the layers of what HTTP's Upgrade field names, by the answer
+// that agreed to it.
+var upgrades = map[string]struct {
+	proto string
+	layer func(Options, *http.Message) Layer
+}{
+	"websocket": {"websocket", newWebSocket},
+	"h2c": {"http2", func(o Options, answer *http.Message) Layer {
+		return &http2Layer{http2.Upgraded(messages(o), answer.Request)}
+	}},
+}
 
 // dnsLayer is DNS over a stream.
 type dnsLayer struct{ stream dns.Stream }

@@ -69,6 +69,11 @@ func (s *Session) body(d dissect.Dir, span dissect.Span, m http.Body, data []byt
 	s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: "http", Depth: s.depth + 1, Msg: m, Data: data})
 }
 
+// content gives out what a message carries that came in pieces or packed.
+func (s *Session) content(d dissect.Dir, span dissect.Span, msg any, data []byte) {
+	s.shared.options.Data(&Event{Stream: s.shared.stream, Dir: d, Span: span, Proto: s.proto, Depth: s.depth + 1, Msg: msg, Data: data})
+}
+
 // Inner returns a new Session for what the layer carries, nil when they are too
 // deep. Hint is the protocol that it speaks if its bytes don't tell, "" when
 // nothing is known.
@@ -77,6 +82,17 @@ func (s *Session) Inner(hint string) *Session {
 		return nil
 	}
 	return &Session{shared: s.shared, carrier: s.proto, depth: s.depth + 1, hint: hint}
+}
+
+// Carry returns a new Session for what the layer carries, whose protocol is
+// agreed on: its bytes are not looked at for that. It is nil when they are too
+// deep.
+func (s *Session) Carry(proto string, l Layer, in *dissect.Input) *Session {
+	inner := s.Inner("")
+	if inner != nil {
+		inner.start(proto, l, in)
+	}
+	return inner
 }
 
 // Keys are the TLS secrets.
@@ -179,6 +195,10 @@ func (s *Session) begin(proto string, in *dissect.Input) {
 
 // become says that the conversation goes on in another protocol from here.
 func (s *Session) become(proto string, in *dissect.Input) {
-	s.proto, s.layer = proto, layerOf(proto, *s.shared.options)
+	s.start(proto, layerOf(proto, *s.shared.options), in)
+}
+
+func (s *Session) start(proto string, l Layer, in *dissect.Input) {
+	s.proto, s.layer = proto, l
 	s.Emit(in.Dir, dissect.At(in), Identified{})
 }

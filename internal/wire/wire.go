@@ -50,7 +50,7 @@ type Event struct {
 	Len int // bytes of data that Msg carries, of tls.AppData and tls.EarlyData
 
 	// For Options.Data only.
-	Session *Session // which got the bytes; nil for a piece of an HTTP body, whose Msg is http.Body
+	Session *Session // which got the bytes; nil for what Msg carries: http.Body, *websocket.Frame with a Message
 	Data    []byte
 	Gap     int // bytes missing before Data, < 0: unknown how many
 }

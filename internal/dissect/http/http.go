@@ -166,8 +166,8 @@ type Body struct{ *Message }
 // Upgrade says that the connection speaks another protocol from here on: after
 // 101 (Switching Protocols), or through a CONNECT tunnel. Raw follows.
 type Upgrade struct {
-	Protocol string // the answer's Upgrade field, or "tunnel"
-	Exchange int
+	Protocol string   // the answer's Upgrade field, or "tunnel"
+	Answer   *Message // that agreed to it
 }
 
 // Raw is bytes that are not HTTP, in Output.Data: after Upgrade or NotHTTP.

@@ -319,7 +319,7 @@ func (c *Conn) finish(h *half) {
 }
 
 func (c *Conn) upgrade(h *half, m *Message, in *dissect.Input) {
-	u := &Upgrade{Protocol: "tunnel", Exchange: m.Exchange}
+	u := &Upgrade{Protocol: "tunnel", Answer: m}
 	if m.Status == 101 {
 		u.Protocol = m.Header.Get("Upgrade")
 	}

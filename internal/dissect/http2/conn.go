@@ -48,6 +48,18 @@ func New(o http.Options) *Conn {
 	return c
 }
 
+// Upgraded returns a reader of a connection that an HTTP/1.1 request turned into
+// HTTP/2: stream 1 has its answer (RFC 7540 section 3.2).
+func Upgraded(o http.Options, request *http.Message) *Conn {
+	c := New(o)
+	if request != nil {
+		st := &stream{id: 1, exchange: 0, request: request}
+		st.side[0].done = true
+		c.streams[1], c.last, c.n = st, 1, 1
+	}
+	return c
+}
+
 // Feed takes the next bytes of a direction; in.End ends it. The slice is valid
 // until the next call.
 func (c *Conn) Feed(in dissect.Input) []Output {

@@ -56,7 +56,7 @@ OPTIMIZED = 1
 lock = allocate_lock()
 tls = _local()
 RING = None           # memoryview of the whole ring
-HDR = None            # its header as u64
+HDR = None            # the same as u64: the header is the first eight
 CAP = 0
 KEEP = []             # what the mapping hangs on
 NATIVE = {}           # C functions by name
@@ -134,7 +134,7 @@ def open_ring():
             view = n['view'](n['Void'](at), n['Long'](size), n['Int'](0x200))
     finally:
         os.close(fd)
-    hdr = view[:64].cast('Q')
+    hdr = view.cast('Q')
     hdr[1] = 1 | os.getpid() << 32
     hdr[2] = size
     hdr[5] = now
@@ -162,14 +162,17 @@ def thread_id():
 
 def emit(kind, data, flags=0):
     """Appends one record, or counts it as dropped when the reader is behind."""
-    tid = getattr(tls, 'tid', 0) or thread_id()
+    try:
+        tid = tls.tid
+    except AttributeError:
+        tid = thread_id()
     body = dumps(data, 2)
     n = 24 + len(body)
     if n > MAX_RECORD or not CAP:
         HDR[4] += 1
         return False
     room = (n + 7) & ~7
-    head = (n | kind[0] << 32 | flags << 40 | monotonic_ns() << 64 | tid << 128).to_bytes(24, 'little')
+    now = monotonic_ns()
     with lock:
         pos = HDR[3]
         free = CAP - (pos - HDR[6])
@@ -179,15 +182,17 @@ def emit(kind, data, flags=0):
             HDR[4] += 1
             # What the dropped record defined has to be defined again.
             STRINGS.clear()
-            CODES.clear()
+            forget_codes()
             return False
         if fill:
-            RING[64 + off:72 + off] = fill.to_bytes(8, 'little')
+            HDR[off + 64 >> 3] = fill
             off = 0
             pos += fill
-        off += 64
-        RING[off:off + 24] = head
-        RING[off + 24:off + n] = body
+        at = off + 64 >> 3
+        HDR[at] = n | kind[0] << 32 | flags << 40
+        HDR[at + 1] = now
+        HDR[at + 2] = tid
+        RING[off + 88:off + 64 + n] = body
         HDR[3] = pos + room
     return True
 
@@ -196,6 +201,7 @@ def emit(kind, data, flags=0):
 
 STRINGS = {}
 CODES = {}
+PLACES = {}           # code and offset -> (code, line)
 NEXT = [1, 1, 1]      # string, code, exception
 try:
     CWD = os.getcwd()
@@ -216,13 +222,33 @@ def string_id(text):
     return n
 
 
+def forget_codes():
+    CODES.clear()
+    PLACES.clear()
+
+
+def place(code, frame, entry):
+    """(code, line) of a frame, or of a traceback entry; None for what is not
+    shown. Lines are slow to find in long code."""
+    key = id(code) + ((frame.f_lasti if entry is None else entry.tb_lasti) << SHIFT)
+    p = PLACES.get(key, False)
+    if p is False:
+        p = None
+        if not quiet_file(code.co_filename):
+            n = code_id(code)
+            p = n, (frame.f_lineno if entry is None else entry.tb_lineno) or 0
+        if id(code) in CODES or p is None:
+            PLACES[key] = p
+    return p
+
+
 def code_id(code):
     entry = CODES.get(id(code))
     if entry is None:
         n = NEXT[1]
         NEXT[1] = n + 1
-        if len(CODES) > 20000:
-            CODES.clear()
+        if len(CODES) > 20000 or len(PLACES) > 50000:
+            forget_codes()
         entry = (n, code)
         name = code.co_filename
         if name[:1] not in ('/', '<') and CWD:
@@ -570,6 +596,7 @@ def locals_of(frame, code):
 SKIP = frozenset((StopIteration, StopAsyncIteration, GeneratorExit))
 LIVE = {}             # id of an exception -> [serial, type, frames left, last traceback entry's id]
 SITES_SEEN = {}       # address of an instruction -> Site
+SHIFT = 0 if VERSION >= (3, 11) else 48   # of its offset: before, code lies elsewhere than its object
 HOT = {}              # address -> Hot: events there are told from news at a glance
 DEEP = (None,) * 80   # frames of room that the agent needs at the recursion limit
 STATE = {'exit': None, 'rc': 0, 'busy': False}
@@ -587,11 +614,16 @@ def stack_of(frame, inner=None):
         chain.append(inner)
         inner = inner.tb_next
     out = [(code_id(x.tb_frame.f_code), x.tb_lineno or 0) for x in chain[:-49:-1]]
-    while frame is not None and len(out) < MAX_STACK:
+    known = PLACES.get
+    room = MAX_STACK - len(out)
+    while frame is not None and room > 0:
         code = frame.f_code
-        name = code.co_filename
-        if not quiet_file(name):
-            out.append((code_id(code), frame.f_lineno or 0))
+        p = known(id(code) + (frame.f_lasti << SHIFT), False)
+        if p is False:
+            p = place(code, frame, None)
+        if p is not None:
+            out.append(p)
+            room -= 1
         frame = frame.f_back
     return tuple(out)
 
@@ -650,11 +682,12 @@ def left(x, tb, to, line):
         return
     x[3] = id(tb)
     code = tb.tb_frame.f_code
-    if quiet_file(code.co_filename):
+    p = place(code, None, tb)
+    if p is None:
         return
     x[2] += 1
     vals = locals_of(tb.tb_frame, code) if x[2] <= MAX_FRAMES else ()
-    emit(b"U", (x[0], code_id(code), tb.tb_lineno or 0, vals, code_id(to.f_code) if to is not None else 0, line))
+    emit(b"U", (x[0], p[0], p[1], vals, code_id(to.f_code) if to is not None else 0, line))
 
 
 def leave(x, tb, last):
@@ -728,7 +761,7 @@ def heat(key, s, origin):
             i = (key * GOLDEN & M64) >> 64 - TABLE_BITS
             HOT[i] = [0, True, s, 0]
             TABLE[2 * i + 1] = 0
-            TABLE[2 * i] = key
+            TABLE[2 * i] = key & M64
             threading = modules.get('threading')
             if type(threading) is Module:
                 code = getattr(threading.Thread._bootstrap_inner, '__code__', None)
@@ -775,12 +808,12 @@ def reached(frame, key, e, inner):
             entry = inner
             while entry.tb_next is not None:
                 entry = entry.tb_next
-            s = SITES_SEEN.get(id(entry.tb_frame.f_code) + entry.tb_lasti)
+            s = SITES_SEEN.get(id(entry.tb_frame.f_code) + (entry.tb_lasti << SHIFT))
             if s is not None and s.tell:
                 if not outermost(frame, code, e, t) and s.hot:
                     heat(key, s, False)
                 return
-        site = id(code) + frame.f_lasti   # key may differ from it by a cache
+        site = id(code) + (frame.f_lasti << SHIFT)   # key may differ from it by a cache
         s = SITES_SEEN.get(site)
         if s is None:
             if t in SKIP:
@@ -1034,7 +1067,7 @@ PROBE = []
 
 def on_traceback(frame, t, e, tb):
     try:
-        key = id(frame.f_code) + frame.f_lasti
+        key = id(frame.f_code) + (frame.f_lasti << SHIFT)
         if type(e) in SKIP:
             return
         if t is RecursionError:
@@ -1210,9 +1243,10 @@ def hook():
     if not good:
         return None
     code_in = b'\x48\x8b\x52\x20'                                             # mov rdx, [rdx+32]
-    here = b'\x48\x8b\x53\x20\x48\x63\x4b\x68\x48\x01\xca'                    # rdx = [rbx+32] + sxd [rbx+104]
+    shift = b'\x48\xc1\xe1' + bytes((SHIFT,)) if SHIFT else b''                  # rcx <<= SHIFT
+    here = b'\x48\x8b\x53\x20\x48\x63\x4b\x68' + shift + b'\x48\x01\xca'        # rdx = [rbx+32] + (sxd [rbx+104] << SHIFT)
     if VERSION == (3, 10):
-        here = b'\x48\x8b\x53\x20\x48\x63\x4b\x60\x48\x8d\x14\x4a'           # rdx = [rbx+32] + 2 * sxd [rbx+96]
+        here = b'\x48\x8b\x53\x20\x48\x63\x4b\x60' + shift + b'\x48\x8d\x14\x4a'  # rdx = [rbx+32] + 2 * (sxd [rbx+96] << SHIFT)
     elif VERSION == (3, 11):
         code_in = b'\x48\x8b\x52\x18' + code_in                               # mov rdx, [rdx+24]
         here = b'\x48\x8b\x4b\x18\x48\x8b\x51\x38\x48\x81\xea' + code_at.to_bytes(4, 'little')  # rdx = [[rbx+24]+56] - code_at
@@ -1245,7 +1279,7 @@ def hook():
         'next', b'\x48\x8b\x50\x10\x48\x85\xd2', (je, 'last'),                # rdx = rax->tb_next
         b'\x48\x89\xd0\xff\xc9', (jne, 'next'), (jmp, 'slow'),                # rax = rdx; dec ecx
         'last', b'\x48\x8b\x50\x18' + code_in                                 # rdx = code of tb_frame
-        + b'\x48\x63\x48\x20\x48\x01\xca' + slot, (jne, 'slow'),             # + tb_lasti
+        + b'\x48\x63\x48\x20' + shift + b'\x48\x01\xca' + slot, (jne, 'slow'),  # + (tb_lasti << SHIFT)
         b'\x48\x89\xda' + code_in + b'\x48\xb8' + u64(thread) + b'\x48\x39\x10', (jne, 'restore'),  # rdx = code of rbx; cmp [thread], rdx
         'slow', enter + three + call('PyErr_NormalizeException')
         + b'\x49\xba' + u64(id(None))
@@ -1327,7 +1361,7 @@ def on_event(frame, event, arg):
                     if entry is None:
                         return on_event
                     entry = entry.tb_next
-            key = id(frame.f_code) + frame.f_lasti
+            key = id(frame.f_code) + (frame.f_lasti << SHIFT)
             h = HOT.get(key)
             if h is not None and id(e) not in LIVE and (tb is None or tb.tb_next is None) is h[1]:
                 h[0] += 1
@@ -1584,7 +1618,7 @@ def after_fork():
         tls = _local()
         tls.busy = True
         STRINGS.clear()
-        CODES.clear()
+        forget_codes()
         LIVE.clear()
         if PAUSE:
             PAUSED['off']()

@@ -134,6 +134,9 @@ type code struct {
 	first      int
 	lines      []byte
 	instr      uint64 // address of the first instruction, 3.11 on
+
+	addr, filePtr, namePtr uint64
+	offset, line           int // the line that was told last, and where
 }
 
 func (r *reader) word(addr uint64) (uint64, bool) {
@@ -215,16 +218,26 @@ func (r *reader) frame(f uint64) (Frame, bool) {
 	if c == nil {
 		return Frame{}, false
 	}
-	v, ok := r.word(f + r.o.instr)
-	offset := int64(int32(uint32(v))) // f_lasti: bytes, in 3.10 units of two
-	if r.o.adaptive != 0 {
-		offset = int64(v-c.instr) / 2
-	}
 	line := c.first
-	if ok && offset >= 0 && offset < maxTable {
-		line = r.o.line(c.lines, c.first, int(offset))
+	if v, ok := r.word(f + r.o.instr); ok {
+		line = r.at(c, v)
 	}
 	return Frame{c.file, c.name, line}, true
+}
+
+// at is the line of an instruction, as a frame has it.
+func (r *reader) at(c *code, instr uint64) int {
+	offset := int64(int32(uint32(instr))) // f_lasti: bytes, in 3.10 units of two
+	if r.o.adaptive != 0 {
+		offset = int64(instr-c.instr) / 2
+	}
+	if offset < 0 || offset >= maxTable {
+		return c.first
+	}
+	if c.offset != int(offset) {
+		c.offset, c.line = int(offset), r.o.line(c.lines, c.first, int(offset))
+	}
+	return c.line
 }
 
 func (r *reader) code(at uint64) *code {
@@ -235,13 +248,10 @@ func (r *reader) code(at uint64) *code {
 	if !r.isCode(at) {
 		return nil
 	}
-	c := &code{instr: at + r.o.adaptive}
-	c.file = r.string(at + r.o.filename)
-	name := r.o.name
-	if r.o.qualname != 0 {
-		name = r.o.qualname
-	}
-	c.name = r.string(at + name)
+	c := &code{addr: at, instr: at + r.o.adaptive, offset: -1}
+	c.filePtr, _ = r.word(at + r.o.filename)
+	c.namePtr, _ = r.word(at + max(r.o.qualname, r.o.name)) // the qualified one follows the other
+	c.file, c.name = r.string(c.filePtr), r.string(c.namePtr)
 	first, ok := r.word(at + r.o.first)
 	c.first = int(int32(uint32(first)))
 	if !ok || c.name == "" {
@@ -271,11 +281,10 @@ func (r *reader) isCode(at uint64) bool {
 	return true
 }
 
-// string reads the str object that the pointer at addr points to.
-func (r *reader) string(addr uint64) string {
-	at, ok := r.word(addr)
+// string reads the str object at an address.
+func (r *reader) string(at uint64) string {
 	head := make([]byte, 36)
-	if !ok || !r.read(at, head) {
+	if !r.read(at, head) {
 		return ""
 	}
 	n := binary.LittleEndian.Uint64(head[16:])

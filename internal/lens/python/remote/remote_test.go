@@ -108,12 +108,40 @@ func TestStacks(t *testing.T) {
 					}
 				}
 				if len(own) == 3 && same(own, want) {
+					again(t, cmd.Process.Pid, threads)
 					return
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
 			t.Errorf("own frames %v, want %v", own, want)
 		})
+	}
+}
+
+// again reads the same stacks as a Reader does, for the first time and later,
+// and when it remembers something wrong.
+func again(t *testing.T, pid int, threads []Thread) {
+	t.Helper()
+	p, err := Find(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.Reader()
+	for _, how := range []string{"first", "again", "after a code object is gone"} {
+		for _, th := range threads {
+			if got := r.Stack(nil, th.TID); !slices.Equal(got, th.Frames) {
+				t.Errorf("%s: thread %d: %v, want %v", how, th.TID, got, th.Frames)
+			}
+		}
+		if how == "again" {
+			for _, c := range r.r.codes {
+				c.namePtr++
+				c.name = "wrong"
+			}
+		}
+	}
+	if got := r.Stack(nil, 1); got != nil {
+		t.Errorf("thread 1: %v", got)
 	}
 }
 

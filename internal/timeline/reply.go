@@ -1,0 +1,54 @@
+package timeline
+
+import (
+	"cmp"
+	"strconv"
+
+	"culprit/internal/dissect"
+	"culprit/internal/dissect/service"
+	"culprit/internal/dissect/websocket"
+)
+
+// Reply is an answer of a service other than HTTP's status, or a refusal in a
+// protocol's own words: a WebSocket's close code, ...
+type Reply struct {
+	service.Reply
+	Service string // that answered: "smtp", "postgres", "websocket", ...
+	Unread  bool   // it lay in the receive queue and the program never read it
+}
+
+// WebSocketFrame is a frame of a WebSocket.
+type WebSocketFrame struct {
+	*websocket.Frame
+	Unread bool // as in Reply
+}
+
+func (l *listener) reply(of string, r service.Reply) {
+	if !l.forget {
+		l.c.Replies = newest(l.c.Replies, Reply{r, of, l.unread(r.LastRef)})
+	}
+}
+
+func (l *listener) frame(f *websocket.Frame) {
+	if l.forget {
+		return
+	}
+	l.c.WebSocket = newest(l.c.WebSocket, WebSocketFrame{f, l.unread(f.LastRef)})
+	if f.Opcode != websocket.Close || f.Dir != dissect.ToClient || f.Code == 0 {
+		return
+	}
+	r := service.Reply{Span: f.Span, Request: l.upgraded(), Code: strconv.Itoa(int(f.Code)), Text: cmp.Or(f.Reason, f.Code.String()), Refused: f.Code.Failure()}
+	r.Auth = f.Code == websocket.Unauthorized || f.Code == websocket.Forbidden
+	l.reply("websocket", r)
+}
+
+// upgraded is the request that turned the connection into a WebSocket, "" when it
+// was not seen.
+func (l *listener) upgraded() string {
+	for i := len(l.c.HTTP) - 1; i >= 0; i-- {
+		if x := l.c.HTTP[i]; x.Request != nil {
+			return x.Request.Method + " " + x.Request.Target
+		}
+	}
+	return ""
+}
