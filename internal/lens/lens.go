@@ -1,5 +1,6 @@
-// Package lens is what a recorder promises. It holds types only: the recorders
-// are the packages below it, and record chooses among them.
+// Package lens is what a recorder promises, the one clock, and how a tracing
+// thread waits. The recorders are the packages below it, and record chooses
+// among them.
 package lens
 
 import (

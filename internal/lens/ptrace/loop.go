@@ -122,7 +122,7 @@ func (r *Recorder) loop() {
 				time.Sleep(time.Millisecond)
 				continue
 			}
-			r.stopped(tid, r.status)
+			r.stopped(tid, r.waiter.Status)
 		case unix.EINTR:
 		default: // ECHILD: nothing is ours any more
 			r.finish()
@@ -133,12 +133,10 @@ func (r *Recorder) loop() {
 }
 
 func (r *Recorder) wait() (int32, unix.Errno) {
-	options := uintptr(unix.WALL | waitNoThread)
 	if r.pass && r.running {
-		options |= unix.WNOHANG
+		return r.waiter.Poll()
 	}
-	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&r.status)), options, 0, 0, 0)
-	return int32(pid), e
+	return r.waiter.Wait()
 }
 
 // finish ends the recording: from here on everything is only let through.

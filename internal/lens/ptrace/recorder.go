@@ -70,7 +70,7 @@ type Recorder struct {
 	mem     memory
 	info    syscallInfo
 	message uint64
-	status  uint32
+	waiter  lens.Waiter
 	siginfo [128]byte
 	signal  event.Signal
 

@@ -109,14 +109,14 @@ func (r *Tracer) detachAll() {
 		_ = ptrace(reqInterrupt, t.TID, 0, 0)
 	})
 	for len(r.tasks) > 0 {
-		tid, e := r.wait4(unix.WALL | waitNoThread)
+		tid, e := r.waiter.Wait()
 		if e == unix.EINTR {
 			continue
 		}
 		if e != 0 {
 			return
 		}
-		r.letGo(stop{tid: tid, status: r.status})
+		r.letGo(stop{tid: tid, status: r.waiter.Status})
 	}
 }
 

@@ -46,9 +46,9 @@ type stop struct {
 // keeps others waiting.
 func (r *Tracer) gather() unix.Errno {
 	r.stops = r.queue[:0]
-	tid, e := r.wait()
+	tid, e := r.waiter.Wait()
 	for e == 0 && tid != 0 {
-		s := stop{tid, r.status, r.usage.Stime.Nano()}
+		s := stop{tid, r.waiter.Status, r.usage.Stime.Nano()}
 		r.stops = append(r.stops, s)
 		if len(r.tasks) < 2 {
 			break
@@ -59,7 +59,7 @@ func (r *Tracer) gather() unix.Errno {
 			}
 			t.queued = r.round
 		}
-		tid, e = r.poll()
+		tid, e = r.waiter.Poll()
 	}
 	r.round++
 	r.queue = r.stops
@@ -67,54 +67,6 @@ func (r *Tracer) gather() unix.Errno {
 		return 0
 	}
 	return e
-}
-
-// poll takes a stop if there is one; tid is 0 when there is none.
-func (r *Tracer) poll() (tid int32, e unix.Errno) {
-	return r.wait4(unix.WALL | unix.WNOHANG | waitNoThread)
-}
-
-func (r *Tracer) wait4(flags uintptr) (int32, unix.Errno) {
-	var usage uintptr
-	if r.opt.Usage {
-		usage = uintptr(unsafe.Pointer(&r.usage))
-	}
-	status := uintptr(unsafe.Pointer(&r.status))
-	if flags&unix.WNOHANG != 0 {
-		pid, _, e := unix.RawSyscall6(unix.SYS_WAIT4, ^uintptr(0), status, flags, usage, 0, 0)
-		return int32(pid), e
-	}
-	pid, _, e := unix.Syscall6(unix.SYS_WAIT4, ^uintptr(0), status, flags, usage, 0, 0)
-	return int32(pid), e
-}
-
-// pace says whether it pays to stay awake for the next stop.
-type pace struct {
-	alone bool // there is one core only: a thread that stays awake waits in vain
-	quick int  // grows with each stop that came soon, shrinks otherwise
-	waits uint
-}
-
-const (
-	awakeTries = 100 // looks before going to sleep: some 30 us
-	awakeProbe = 64  // every so many waits it is tried whatever quick says
-	awakeMost  = 8
-)
-
-// wait takes the next stop. A thread that makes many calls stops again within
-// microseconds, while putting this thread to sleep and waking it up costs some
-// 20 us where cores are idle. So it looks for a while, and sleeps only then.
-func (r *Tracer) wait() (int32, unix.Errno) {
-	if r.pace.waits++; !r.pace.alone && (r.pace.quick > 0 || r.pace.waits%awakeProbe == 0) {
-		for range awakeTries {
-			if tid, e := r.poll(); e != 0 || tid != 0 {
-				r.pace.quick = min(r.pace.quick+1, awakeMost)
-				return tid, e
-			}
-		}
-		r.pace.quick = max(r.pace.quick-awakeMost/2, 0)
-	}
-	return r.wait4(unix.WALL | waitNoThread)
 }
 
 // resume lets a stopped task go on to its next stop. A task that is gone

@@ -26,7 +26,6 @@ const (
 	infoExit    = 2
 	infoSeccomp = 3 // as an entry, and what the filter said
 
-	waitNoThread = 0x20000000 // __WNOTHREAD: children and tracees of this thread only
 )
 
 // syscallInfo is struct ptrace_syscall_info (linux/ptrace.h), Linux 5.3.

@@ -151,10 +151,9 @@ type Tracer struct {
 	ring    atomic.Bool     // that it has come
 	info    syscallInfo
 	message uint64
-	status  uint32
 	siginfo [128]byte
 	usage   unix.Rusage
-	pace    pace
+	waiter  lens.Waiter
 	reader  reader
 	result  unix.WaitStatus
 	failed  error        // ends the tracing
@@ -238,8 +237,9 @@ func wake(tid int, done chan struct{}) bool {
 
 // own is the tracing thread.
 func (r *Tracer) own() error {
-	var cores unix.CPUSet
-	r.pace.alone = unix.SchedGetaffinity(0, &cores) == nil && cores.Count() == 1
+	if r.opt.Usage {
+		r.waiter.Usage = &r.usage
+	}
 	// Every stop would send this process a SIGCHLD, and its handler would run.
 	child := changeFlags(int(unix.SIGCHLD), 0, saNoCldStop)
 	waking := changeFlags(wakeSignal, saRestart, 0)
