@@ -32,7 +32,7 @@ type followOptions struct {
 
 // The values of the flags, as their help has them.
 var (
-	followLayers     = []string{"tls", "http", "websocket", "tcp", "udp"}
+	followLayers     = []string{"tls", "http", "grpc", "websocket", "tcp", "udp"}
 	followForms      = []string{"text", "hex", "raw", "yaml"}
 	followDirections = []string{"client", "server", "both"}
 )
@@ -47,8 +47,8 @@ known, else as it went over the wire. Without STREAM it lists the conversations.
 
 The streams of a capture have Wireshark's numbers (tcp.stream, udp.stream), those of
 a case its own. --as chooses what to show: what TLS carried, HTTP messages with
-their bodies decoded, a WebSocket's messages, the bytes of the TCP stream, or the
-datagrams of a UDP flow.
+their bodies decoded, gRPC's with the messages in them by protobuf's wire types, a
+WebSocket's messages, the bytes of the TCP stream, or the datagrams of a UDP flow.
 
 Exit status: 0, or 1 when the file can't be read to its end or has no such stream.`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -73,7 +73,7 @@ Exit status: 0, or 1 when the file can't be read to its end or has no such strea
 			return o.run(w, args[0], n)
 		},
 	}
-	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, websocket, tcp or udp (by itself the innermost plaintext)")
+	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, grpc, websocket, tcp or udp (by itself the innermost plaintext)")
 	c.Flags().StringVar(&o.form, "show", "text", "form of the bytes: text, hex, raw or yaml")
 	c.Flags().StringVar(&o.direction, "direction", "both", "whose bytes: client, server or both")
 	keyLogFlag(c, &o.keyLogs)
@@ -91,6 +91,9 @@ func (o *followOptions) check() error {
 	}
 	return nil
 }
+
+// messages says whether whole messages of HTTP are shown.
+func (o *followOptions) messages() bool { return o.layer == "http" || o.layer == "grpc" }
 
 func (o *followOptions) run(w *bufio.Writer, path string, n int) error {
 	c, err := casefile.Open(path)
@@ -174,7 +177,7 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 	}
 	f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
 	webSocket := o.layer == "" && len(c.WebSocket) > 0
-	if o.layer == "http" || webSocket {
+	if o.messages() || webSocket {
 		for _, x := range c.HTTP {
 			for _, m := range []*http.Message{x.Request, x.Response} {
 				if m != nil {
@@ -189,7 +192,7 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 			f.frame(x.Frame, x.Unread)
 		}
 	}
-	if o.layer == "http" || o.layer == "websocket" || webSocket {
+	if o.messages() || o.layer == "websocket" || webSocket {
 		return f.end()
 	}
 	for i := range segments {
@@ -217,7 +220,7 @@ func (o *followOptions) capture(w *bufio.Writer, path string, n int) error {
 		Data: f.data,
 		Want: func(s *wire.Stream) bool { return s.ID == n && s.Proto == proto },
 	}
-	if o.layer == "http" {
+	if o.messages() {
 		options.Body, options.Data = followBody, nil
 	}
 	p, err := openCapture(path, o.keyLogs, options)
@@ -294,7 +297,7 @@ const maxWaiting = 1 << 12
 
 // take goes on after a packet.
 func (f *follower) take(events []wire.Event) {
-	if f.o.layer == "http" {
+	if f.o.messages() {
 		for i := range events {
 			if m, ok := events[i].Msg.(*http.Message); ok {
 				f.p.message(m)

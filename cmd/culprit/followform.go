@@ -9,9 +9,11 @@ import (
 	"net/netip"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/grpc"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/websocket"
 	"culprit/internal/event"
+	"culprit/internal/rows"
 )
 
 // piece is what one side said at once.
@@ -121,9 +123,12 @@ func (p *followPrinter) message(m *http.Message) {
 	if m.Answer {
 		d = dissect.ToClient
 	}
-	body := m.Body
-	if m.Decoded != nil {
-		body = m.Decoded
+	body := rows.Body(m)
+	if p.o.layer == "grpc" {
+		if !grpc.Is(m) {
+			return
+		}
+		body = grpcText(m)
 	}
 	p.dir = 2 // each message has a mark of its own
 	p.piece(piece{Time: m.Head.Time, Dir: d, Data: head(m), Packet: m.Head.LastRef})
@@ -136,6 +141,22 @@ func (p *followPrinter) message(m *http.Message) {
 		fields(b, m.Trailer)
 		p.piece(piece{Time: m.Head.Time, Dir: d, Data: b.Bytes(), Packet: m.Head.LastRef})
 	}
+}
+
+// grpcText is the messages in a body, a line for each field.
+func grpcText(m *http.Message) []byte {
+	var b []byte
+	for i, x := range grpc.Messages(m) {
+		b = fmt.Appendf(b, "- message: %d\n  length: %d\n", i, x.Length)
+		if x.Err != "" {
+			b = fmt.Appendf(b, "  error: %q\n", x.Err)
+		}
+		if len(x.Data) > 0 {
+			b = append(b, "  protobuf:\n"...)
+			b = grpc.AppendProtobuf(b, x.Data, "    ")
+		}
+	}
+	return b
 }
 
 // frame prints the message that a WebSocket's frame ends, if it ends one.

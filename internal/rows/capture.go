@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
 	"culprit/internal/filter"
@@ -108,6 +109,10 @@ func (s *captured) row(e *wire.Event, h timeline.Heard) *Row {
 			return nil
 		}
 		r.Kind, r.Alert = Alert, &t.Alerts[len(t.Alerts)-1]
+	case *http2.Reset:
+		r.Kind, r.Control = Reset, &timeline.Control{Time: e.Time, Dir: e.Dir, Reset: m}
+	case *http2.GoAway:
+		r.Kind, r.Control = GoAway, &timeline.Control{Time: e.Time, Dir: e.Dir, GoAway: m}
 	case *websocket.Frame:
 		r.Kind, r.Frame = WebSocket, m
 	case wire.DNS:

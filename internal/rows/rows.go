@@ -14,6 +14,7 @@ import (
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
@@ -40,6 +41,8 @@ const (
 	Query
 	Answer
 	WebSocket // a frame
+	Reset     // of a stream of HTTP/2
+	GoAway    // of HTTP/2
 	Packet    // of a capture
 )
 
@@ -48,8 +51,8 @@ var kinds = [...]struct{ name, lens string }{
 	Exception: {"exception", "code"},
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
-	WebSocket: {"websocket", "wire"},
-	Query:     {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
+	WebSocket: {"websocket", "wire"}, Reset: {"http2-reset", "wire"}, GoAway: {"http2-goaway", "wire"},
+	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
 }
 
 // String returns the kind's name, e.g. "http-request".
@@ -87,6 +90,7 @@ type Row struct {
 	Alert     *timeline.Alert
 	Lookup    *timeline.Lookup
 	Frame     *websocket.Frame
+	Control   *timeline.Control // of Reset and GoAway
 	Packet    *wire.Packet
 
 	run     *Run
@@ -123,6 +127,10 @@ func (r *Row) Failed() bool {
 		return !r.Lookup.Answered
 	case Answer:
 		return r.Lookup.Rcode != "NOERROR"
+	case Reset:
+		return true
+	case GoAway:
+		return r.Control.GoAway.Code != http2.NoError
 	case WebSocket:
 		return r.Frame.Code.Failure() || !r.Frame.Complete
 	case Packet:
@@ -225,6 +233,14 @@ func others(t *timeline.Timeline) []Row {
 				add(r.Head.First, Row{Kind: Response, Exchange: x, HTTP: r})
 			}
 		}
+		for i := range c.Controls {
+			x := &c.Controls[i]
+			k := Reset
+			if x.GoAway != nil {
+				k = GoAway
+			}
+			add(x.Time, Row{Kind: k, Control: x})
+		}
 		for i := range c.WebSocket {
 			add(c.WebSocket[i].First, Row{Kind: WebSocket, Frame: c.WebSocket[i].Frame})
 		}
@@ -292,6 +308,8 @@ func (r *Row) outgoing() (out, ok bool) {
 		return (ours == dissect.ToServer) == (r.Hello != nil), true
 	case Alert:
 		return ours == r.Alert.Dir, true
+	case Reset, GoAway:
+		return ours == r.Control.Dir, true
 	case WebSocket:
 		return ours == r.Frame.Dir, true
 	case Query:

@@ -71,7 +71,7 @@ func TestStreams(t *testing.T) {
 // TestFields checks the tables: sorted, documented, unique, with getters that
 // give values of the field's type for every row there is.
 func TestFields(t *testing.T) {
-	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, webSocketFields, dnsFields} {
+	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, http2Fields, grpcFields, webSocketFields, dnsFields} {
 		if !slices.IsSortedFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) }) {
 			t.Errorf("the table of %s is not sorted", list[0].Name)
 		}

@@ -53,7 +53,14 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 	case Request:
 		return fmt.Appendf(b, "[%d] %s %s", id, r.HTTP.Method, r.Exchange.URL)
 	case Response:
-		return fmt.Appendf(b, "[%d] %s", id, r.HTTP.Result())
+		b = fmt.Appendf(b, "[%d] %s", id, r.HTTP.Result())
+		if code, text, ok := status(r); ok { // as far as it is known
+			b = fmt.Appendf(b, ", gRPC %v", code)
+			if text != "" {
+				b = fmt.Appendf(b, ": %s", text)
+			}
+		}
+		return b
 	case Query:
 		l := r.Lookup
 		b = fmt.Appendf(b, "DNS %s %s? to %s", l.Type, l.Name, l.Server)
@@ -63,6 +70,20 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		return b
 	case Answer:
 		return fmt.Appendf(b, "DNS %s %s: %s %v", r.Lookup.Type, r.Lookup.Name, r.Lookup.Rcode, r.Lookup.Addrs)
+	case Reset:
+		x := r.Control.Reset
+		b = fmt.Appendf(b, "[%d] HTTP/2 stream %d reset: %v", id, x.Stream, x.Code)
+		if x.Request != nil {
+			b = fmt.Appendf(b, " (%s %s)", x.Request.Method, x.Request.Target)
+		}
+		return b
+	case GoAway:
+		x := r.Control.GoAway
+		b = fmt.Appendf(b, "[%d] HTTP/2 GOAWAY after stream %d: %v", id, x.Last, x.Code)
+		if x.Debug != "" {
+			b = fmt.Appendf(b, " %q", x.Debug)
+		}
+		return b
 	case WebSocket:
 		return r.appendFrame(b, id)
 	case Alert:

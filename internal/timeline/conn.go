@@ -48,6 +48,7 @@ type Conn struct {
 	HTTP      []*Exchange
 	Replies   []Reply          // the newest
 	WebSocket []WebSocketFrame // the newest
+	Controls  []Control        // of HTTP/2, the newest
 	Plain     string           // protocol of the first bytes by their look: "http", "tls", "ssh", ...
 	Damage    []string
 

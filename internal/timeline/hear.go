@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func (l *listener) event(e *wire.Event) *Exchange {
 	case http.Head:
 		return l.glance(m.Message)
 	case *http.Message:
-		return l.message(m)
+		return l.message(e, m)
 	case service.Reply:
 		l.reply(e.Proto, m)
 	case *websocket.Frame:
@@ -110,9 +111,19 @@ func (l *listener) event(e *wire.Event) *Exchange {
 		c.damage(m.What)
 	case *http2.Reset:
 		c.damage(fmt.Sprintf("stream %d was reset %v: %v", m.Stream, e.Dir, m.Code))
+		l.control(Control{Time: e.Time, Dir: e.Dir, Reset: m})
+		if e.Dir == dissect.ToClient && m.Request != nil {
+			l.reply("http2", service.Reply{Span: e.Span, Request: asked(m.Request), Code: m.Code.String(),
+				Text: "the stream was reset", Refused: m.Code != http2.NoError})
+		}
 	case *http2.GoAway:
-		if m.Code != 0 {
-			c.damage(fmt.Sprintf("GOAWAY %v after stream %d: %v %q", e.Dir, m.Last, m.Code, m.Debug))
+		l.control(Control{Time: e.Time, Dir: e.Dir, GoAway: m})
+		if m.Code == http2.NoError {
+			break
+		}
+		c.damage(fmt.Sprintf("GOAWAY %v after stream %d: %v %q", e.Dir, m.Last, m.Code, m.Debug))
+		if e.Dir == dissect.ToClient {
+			l.reply("http2", service.Reply{Span: e.Span, Code: m.Code.String(), Text: cmp.Or(m.Debug, "it takes no more requests"), Refused: true})
 		}
 	default:
 		if e.Proto == "tls" && c.TLS != nil {
@@ -165,7 +176,7 @@ func (l *listener) glance(m *http.Message) *Exchange {
 	return x
 }
 
-func (l *listener) message(m *http.Message) *Exchange {
+func (l *listener) message(e *wire.Event, m *http.Message) *Exchange {
 	if l.forget {
 		return l.glance(m)
 	}
@@ -178,6 +189,7 @@ func (l *listener) message(m *http.Message) *Exchange {
 		if x.Request == nil && m.Request != nil { // made before, in HTTP/1.1, or promised
 			x.Request, x.URL = m.Request, l.c.url(m.Request)
 		}
+		l.status(e, m)
 		x.Unread = x.Unread || l.unread(m.Head.LastRef)
 		return x
 	}

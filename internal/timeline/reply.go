@@ -5,12 +5,17 @@ import (
 	"strconv"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/grpc"
+	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http2"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/websocket"
+	"culprit/internal/event"
+	"culprit/internal/wire"
 )
 
 // Reply is an answer of a service other than HTTP's status, or a refusal in a
-// protocol's own words: a WebSocket's close code, ...
+// protocol's own words: the status of a gRPC call, a WebSocket's close code, ...
 type Reply struct {
 	service.Reply
 	Service string // that answered: "smtp", "postgres", "websocket", ...
@@ -42,12 +47,42 @@ func (l *listener) frame(f *websocket.Frame) {
 	l.reply("websocket", r)
 }
 
+// Control is a frame of HTTP/2 that ends something: Reset or GoAway is set.
+type Control struct {
+	Time   event.Time
+	Dir    dissect.Dir
+	Reset  *http2.Reset
+	GoAway *http2.GoAway
+}
+
+func (l *listener) control(x Control) {
+	if !l.forget {
+		l.c.Controls = newest(l.c.Controls, x)
+	}
+}
+
+// status tells how a gRPC call ended.
+func (l *listener) status(e *wire.Event, m *http.Message) {
+	if m.Request == nil || !grpc.Is(m) {
+		return
+	}
+	code, text, ok := grpc.Status(m)
+	if !ok {
+		return
+	}
+	l.reply("grpc", service.Reply{Span: e.Span, Request: asked(m.Request), Code: code.String(), Text: text,
+		Refused: code != grpc.OK, Auth: code == grpc.Unauthenticated || code == grpc.PermissionDenied})
+}
+
+// asked is a request in short.
+func asked(m *http.Message) string { return m.Method + " " + m.Target }
+
 // upgraded is the request that turned the connection into a WebSocket, "" when it
 // was not seen.
 func (l *listener) upgraded() string {
 	for i := len(l.c.HTTP) - 1; i >= 0; i-- {
 		if x := l.c.HTTP[i]; x.Request != nil {
-			return x.Request.Method + " " + x.Request.Target
+			return asked(x.Request)
 		}
 	}
 	return ""

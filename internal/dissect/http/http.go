@@ -100,6 +100,7 @@ type Message struct {
 	Exchange int  // the same for a request and its answers; from 0, -1 for an answer without a request
 	Answer   bool // else a request
 	Version  string
+	Stream   uint64 // that carries it, of HTTP/2
 
 	Method, Target string // of a request
 	Status         int    // of an answer

@@ -188,7 +188,7 @@ func (c *Conn) promise(h *half, in *dissect.Input) {
 		c.damage(h, in, h.at, false, "PUSH_PROMISE of stream %d out of place", id)
 		return
 	}
-	st := &stream{id: id, exchange: -1, request: message(-1, dissect.ToServer, h.list)}
+	st := &stream{id: id, exchange: -1, request: message(id, -1, dissect.ToServer, h.list)}
 	st.request.Complete, st.request.Head = true, h.block.span
 	st.side[0].done = true
 	c.streams[id] = st
@@ -196,7 +196,7 @@ func (c *Conn) promise(h *half, in *dissect.Input) {
 
 // begin makes the message of a header.
 func (c *Conn) begin(h *half, st *stream) {
-	m, x := message(st.exchange, h.dir, h.list), &st.side[h.dir]
+	m, x := message(st.id, st.exchange, h.dir, h.list), &st.side[h.dir]
 	m.Head = h.block.span
 	if !h.block.end && !m.Informational() {
 		m.Framing = http.EndStream
@@ -213,8 +213,8 @@ func (c *Conn) begin(h *half, st *stream) {
 }
 
 // message reads a header (RFC 9113 section 8.3).
-func message(exchange int, d dissect.Dir, list http.Fields) *http.Message {
-	m := &http.Message{Exchange: exchange, Answer: d == dissect.ToClient, Version: "HTTP/2", Announced: -1}
+func message(id uint32, exchange int, d dissect.Dir, list http.Fields) *http.Message {
+	m := &http.Message{Exchange: exchange, Answer: d == dissect.ToClient, Version: "HTTP/2", Stream: uint64(id), Announced: -1}
 	m.Header = make(http.Fields, 0, len(list))
 	var cookies []string
 	for _, f := range list {

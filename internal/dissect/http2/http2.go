@@ -11,6 +11,7 @@ package http2
 
 import (
 	"fmt"
+	"slices"
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
@@ -53,6 +54,15 @@ type GoAway struct {
 
 // Code is an error code (RFC 9113 section 7).
 type Code uint32
+
+// NoError ends a stream or a connection without a fault.
+const NoError Code = 0
+
+// CodeOf returns the code with a name.
+func CodeOf(name string) (Code, bool) {
+	i := slices.Index(codes[:], name)
+	return Code(i), i >= 0
+}
 
 // String returns the name as in the RFC, or the number.
 func (c Code) String() string {

@@ -189,6 +189,22 @@ if not ok:
     sys.exit(1)
 """
 
+def said(port, data, words):
+    """What a server says to some bytes, and a program that gives up over it. In
+    bash: the recording is small."""
+    text = "".join(f"\\x{b:02x}" for b in data)
+    return Case(["bash", "job.sh"], {"job.sh": f"exec 3<>/dev/tcp/localhost/{port}\nprintf '{text}' >&3\nread -r -N 1000 got <&3\necho '{words}' >&2\nexit 3\n"})
+
+
+def call(method):
+    """A call of gRPC, in a header without indices (RFC 7541 section 6.2.2)."""
+    from server import frame, literals
+
+    block = literals((b":method", b"POST"), (b":path", b"/stock.v1.Stock/" + method), (b":scheme", b"http"), (b":authority", b"localhost"),
+                     (b"content-type", b"application/grpc"))
+    return said(8032, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 5, 1, block), "stock: the call failed")
+
+
 DIVIDE = """
 def share(total, people):
     return total / people
@@ -308,6 +324,12 @@ while b"220 ready" not in text:
 """),
     "service-error.mail": py(MAIL, PY, "all"),
     "service-error.mail-no-inject": py(MAIL, PY, "all", flags=NO_INJECT),
+    "service-error.grpc": call(b"Get"),
+    "service-error.http2-reset": call(b"Reset"),
+    "service-error.http2-goaway": call(b"Calm"),
+    "service-error.websocket": said(8033, b"GET /feed HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", "feed: lost"),
+    "service-auth-failed.grpc": call(b"List"),
     "service-auth-failed.redis": py("""
 import socket
 import sys

@@ -66,6 +66,44 @@ def answer(c, status, body=b"", kind="text/plain", **more):
     c.sendall(f"HTTP/1.1 {status} {reason}\r\nServer: nginx\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{fields}\r\n".encode() + body)
 
 
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def literals(*fields):
+    """A header block without indices (RFC 7541 section 6.2.2)."""
+    return b"".join(b"\0" + bytes([len(n)]) + n + bytes([len(v)]) + v for n, v in fields)
+
+
+def h2(c):
+    """HTTP/2 without TLS: the path says how stream 1 ends."""
+    f = c.makefile("rb")
+    f.read(24)
+    c.sendall(frame(4, 0, 0))
+    while True:
+        size = int.from_bytes(f.read(3), "big")
+        kind, _, stream = struct.unpack(">BBI", f.read(6))
+        block = f.read(size)
+        if kind == 1:
+            break
+    head = literals((b":status", b"200"), (b"content-type", b"application/grpc"))
+    if b"/Reset" in block:
+        c.sendall(frame(3, 0, stream, struct.pack(">I", 7)))
+    elif b"/Calm" in block:
+        c.sendall(frame(7, 0, 0, struct.pack(">II", 0, 11) + b"too_many_pings"))
+    elif b"/Get" in block:
+        c.sendall(frame(1, 4, stream, head) + frame(0, 0, stream, b"\0\0\0\0\3\x08\x96\x01")
+                  + frame(1, 5, stream, literals((b"grpc-status", b"5"), (b"grpc-message", b"no%20product%2017"))))
+    else:
+        c.sendall(frame(1, 5, stream, head + literals((b"grpc-status", b"16"), (b"grpc-message", b"token expired"))))
+
+
+def feed(c):
+    """A WebSocket that says one thing and closes."""
+    head(c)
+    c.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05ready\x88\x0e\x03\xf3feed is gone")
+
+
 def web(c):
     got = head(c)
     if got is None:
@@ -221,6 +259,8 @@ def start(pki):
     serve(listen(8029), lambda c: time.sleep(60))
     serve(listen(8030), dialogue(b"", {b"GET": b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Length: 57\r\n\r\n<h1>The plain HTTP request was sent to HTTPS port</h1>\r\n\r\n"}))
     serve(listen(8031), dialogue(b"", {b"": b"\x15\x03\x01\x00\x02\x02\x46"}, b"\n"))
+    serve(listen(8032), h2)
+    serve(listen(8033), feed)
     names()
     # A full backlog: SYNs are dropped (tcp(7), tcp_abort_on_overflow).
     full = listen(8099, backlog=0)
