@@ -76,7 +76,7 @@ func TestNextCall(t *testing.T) {
 	}{
 		{"at once", []byte{0xe8, 0x10, 0, 0, 0}, 0x1015},
 		{"after other arguments", []byte{0x48, 0x89, 0xdf, 0xe8, 0xf8, 0xff, 0xff, 0xff}, 0x1000}, // mov rdi, rbx; call
-		{"another text", []byte{0x31, 0xf6, 0xe8, 0x10, 0, 0, 0}, 0},                             // xor esi, esi
+		{"another text", []byte{0x31, 0xf6, 0xe8, 0x10, 0, 0, 0}, 0},                              // xor esi, esi
 		{"by a pointer", []byte{0xff, 0xd0}, 0},
 		{"elsewhere", []byte{0xe9, 0x10, 0, 0, 0}, 0},
 		{"returned", []byte{0xc3, 0xe8, 0x10, 0, 0, 0}, 0},

@@ -27,16 +27,17 @@ type Watch struct {
 	sink  lens.Sink
 	opens map[uint32]bool // numbers of calls that open files
 
-	mu      sync.Mutex
-	l       *loaded
-	refused error // the kernel's, nil while it was not asked or did not
-	lives   map[int32]life
-	held    []event.Event // secrets of processes that no event has told of yet
-	late    bool          // events come some time after what they tell of
-	plain   bool          // sessions may have begun before the probes were there
-	files   map[file]*seen
-	told    map[told]bool
-	reader  sync.WaitGroup
+	mu       sync.Mutex
+	l        *loaded
+	refused  error // the kernel's, nil while it was not asked or did not
+	lives    map[int32]life
+	held     []event.Event // secrets of processes that no event has told of yet
+	late     bool          // events come some time after what they tell of
+	plain    bool          // sessions may have begun before the probes were there
+	files    map[file]*seen
+	told     map[told]bool
+	reader   sync.WaitGroup
+	expected sync.WaitGroup // the look at the system's libraries
 }
 
 func (w *Watch) first() bool {
@@ -90,7 +91,7 @@ func New(s lens.Sink, o Options) *Watch {
 		}
 	}
 	if o.Late {
-		w.expect()
+		w.expected.Go(w.expect)
 	}
 	return w
 }
@@ -129,6 +130,7 @@ func (w *Watch) Put(e event.Event) {
 			w.follow(b.Child, e.Time)
 		}
 	case *event.Exec:
+		w.expected.Wait()
 		when := inTime
 		if w.late && !w.first() { // the command itself stands still until it was told of
 			when = late
@@ -349,13 +351,17 @@ func (w *Watch) load() error {
 	return nil
 }
 
-// Close takes the probes out. All that they found has been put when it returns.
+// Close ends the watch and has the probes taken out. All that they found in
+// processes that are gone has been put when it returns.
 // It may be called on nil, when no recorder calls Put any more.
 func (w *Watch) Close() {
-	if w == nil || w.l == nil {
+	if w == nil {
 		return
 	}
-	w.l.detach()
+	w.expected.Wait()
+	if w.l == nil {
+		return
+	}
 	_ = w.l.ring.Flush()
 	w.reader.Wait()
 	var n, size uint64
@@ -364,6 +370,9 @@ func (w *Watch) Close() {
 	if n > 0 {
 		w.sink.Put(event.Event{Time: lens.Now(), Body: &event.Loss{Lens: "wire", What: "TLS secrets and plaintext read in programs", Count: n, Bytes: size}})
 	}
-	w.l.close()
+	// The kernel takes a probe out when no processor can be in it any more, which
+	// may last a tenth of a second. Nobody waits for that: a process that ends
+	// leaves it to the kernel.
+	go w.l.close()
 	w.l = nil
 }
