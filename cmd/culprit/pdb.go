@@ -44,16 +44,24 @@ with its commands, its texts and .pdbrc, but the program keeps its input, output
 and exit status. PROGRAM is a script (its name ends in .py, .pyw or .pyz, or it
 is a directory) that --python runs, with -m a module; else a command, of
 which the first Python program that comes up is debugged. Its children are not.
-Besides pdb's breakpoints there is
-  b raise NAME [if EXPR]   where an exception is raised that except NAME catches,
-                           caught or not; EXPR is Python's, exc the exception
+Besides pdb's breakpoints there are, with all that pdb can do with one,
+  b raise NAME [if EXPR]           an exception is raised that except NAME catches,
+                                   caught or not; EXPR is Python, exc the exception
+  b syscall NAME|%CLASS [if COND]  a system call has returned: %network, %file,
+                                   %desc; fields errno, ret, fd, path
+  b open GLOB [if COND]            a file was opened, or not: the same fields
+  b http COND                      the head of a request or answer went by, over
+                                   TLS too: status, method, target, host
+  b dns RCODE [if COND]            an answer has come (NXDOMAIN, ...): name, type
+They stop in the line of Python that is responsible; COND is in the language of
+the filters of culprit show. syscall and http print what it was.
 A breakpoint works in all threads. The command run starts the whole program again.
 Commands come from -c, then from -x or the controlling terminal, where pdb's
 texts go too; with -x, or without a terminal, they go to standard error.
 
 Exit status: of a CASE 0, or 1 when it holds no exception or can't be read to its
 end; of a program its own (128+N when signal N ended it), 0 after quit.`,
-		Example: "  culprit pdb case.pcapng -c w -c 'p locals()' -c q\n  culprit pdb -- script.py args\n  culprit pdb -c 'b raise OSError' -c c -- asciinema upload x",
+		Example: "  culprit pdb case.pcapng -c w -c 'p locals()' -c q\n  culprit pdb -- script.py args\n  culprit pdb -c 'b syscall %network if errno == EPIPE' -c c -- asciinema upload x",
 		Args: func(c *cobra.Command, args []string) error {
 			if f.hasProgram = c.ArgsLenAtDash() == 0 && len(args) > 0; f.hasProgram {
 				return nil

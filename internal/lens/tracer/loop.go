@@ -8,6 +8,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/remote"
 	"culprit/internal/sysabi"
 )
 
@@ -94,6 +95,9 @@ func (r *Tracer) stopped(s stop) {
 	}
 	if r.opt.Usage {
 		t.CPU = s.cpu
+	}
+	if t.calls != nil && r.called(t, t.calls.Stopped(st)) {
+		return
 	}
 	if !st.Stopped() {
 		r.ended(t, st)
@@ -187,14 +191,43 @@ func (r *Tracer) call(t *Task) {
 		r.resume(t, 0)
 		return
 	}
-	if t.until != 0 {
+	switch sig := t.inject; {
+	case t.script != nil && r.begin(t):
+	case t.until != 0:
 		r.hold(t)
-	} else {
-		sig := t.inject
+	default:
 		t.inject = 0
 		r.resume(t, sig)
 	}
 	r.h.After(t)
+}
+
+// begin lets the task run its script, and reports whether it runs.
+func (r *Tracer) begin(t *Task) bool {
+	script := t.script
+	t.script = nil
+	c, turn, err := remote.Start(int(t.TID), t.inject, script)
+	if err != nil {
+		t.done(err)
+		return false
+	}
+	t.calls, t.inject = c, 0
+	return r.called(t, turn)
+}
+
+// called follows a task that runs its script; false means that its stop has to
+// be answered as any other's.
+func (r *Tracer) called(t *Task, turn remote.Turn) bool {
+	if turn == remote.Busy || turn == remote.Yours {
+		return turn == remote.Busy
+	}
+	c := t.calls
+	t.calls = nil
+	t.done(c.Err())
+	if turn == remote.Done {
+		r.resume(t, c.Signal())
+	}
+	return turn == remote.Done
 }
 
 // executes says that a call executes a program.

@@ -24,6 +24,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/lens"
+	"culprit/internal/remote"
 	"culprit/internal/sysabi"
 )
 
@@ -131,10 +132,13 @@ type Task struct {
 	skip    bool        // the call is replaced: result is set at its exit
 	instead bool        // by another one, not by none
 	result  int64
-	detach  bool       // to be detached at its next stop
-	ignored bool       // nobody wants the exit of the present call
-	queued  uint       // the round in which a stop of it was taken in last
-	until   event.Time // not to go on before; 0: now
+	script  func(*remote.Calls) error // to be run after this stop, see Task.Run
+	done    func(error)
+	calls   *remote.Calls // running
+	detach  bool          // to be detached at its next stop
+	ignored bool          // nobody wants the exit of the present call
+	queued  uint          // the round in which a stop of it was taken in last
+	until   event.Time    // not to go on before; 0: now
 }
 
 // Tracer traces one program, or the processes that it attached to.
@@ -396,6 +400,13 @@ func (r *Tracer) release() {
 		r.held = kept
 		r.schedule()
 	}
+}
+
+// Run has the task call functions of the program before it goes on after the
+// exit of the present call. The other tasks run meanwhile. done is called with
+// how it ended when the task stands still again, or is gone.
+func (t *Task) Run(script func(*remote.Calls) error, done func(error)) {
+	t.script, t.done = script, done
 }
 
 // InProgram says that the task runs the program: its start is over.

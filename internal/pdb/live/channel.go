@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The channel carries frames: a byte that says what it is, the length of the
@@ -25,8 +27,8 @@ import (
 //	X [n, argument...]       the command run: n old  K error
 //	                         arguments, the new ones
 //	V kind, spec, condition  is this a breakpoint?   K error
-//	B (number, kind, spec,   watch for these         K
-//	   condition)...
+//	B entry, (number, kind,  watch for these, and    K error
+//	   spec, condition)...   call the object at entry
 //	W tid                    why is tid stopped?     K number, line for the user, details
 type channel struct{ conn net.Conn }
 
@@ -48,6 +50,25 @@ func (c *channel) receive() (kind byte, data []byte, err error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return head[0], data, err
+}
+
+// peer is the process at the other end, 0 when that can't be told.
+func (c *channel) peer() int {
+	u, ok := c.conn.(*net.UnixConn)
+	if !ok {
+		return 0
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
 }
 
 func (c *channel) send(kind byte, data []byte) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strconv"
 
@@ -15,6 +16,7 @@ type debuggee struct {
 	*session
 	*channel
 	process *process
+	watcher *watcher
 	quit    bool
 	again   []string // the command line that is to be run next
 }
@@ -34,7 +36,7 @@ func (d *debuggee) serve() error {
 	for {
 		kind, data, err := d.receive()
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
+		case errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
 			return nil
 		case err != nil:
 			return fmt.Errorf("hear the program's debugger: %w", err)
@@ -56,7 +58,29 @@ func (d *debuggee) answer(kind byte, data []byte) error {
 	case 'R':
 		return d.line(string(data))
 	case 'I', 'J':
+		tid, _ := strconv.ParseInt(string(data), 10, 32)
+		d.watcher.enters(int32(tid), kind == 'I')
 		return d.fields('K', "")
+	case 'V':
+		f := split(data)
+		if len(f) != 3 {
+			break
+		}
+		_, err := parse("", f[0], f[1], f[2])
+		return d.fields('K', problem(err))
+	case 'B':
+		entry, points, err := breakpoints(split(data))
+		if err == nil {
+			err = d.watcher.watch(entry, points)
+		}
+		return d.fields('K', problem(err))
+	case 'W':
+		tid, _ := strconv.ParseInt(string(data), 10, 32)
+		reason := d.watcher.reason(int32(tid))
+		if reason == nil {
+			reason = []string{"0", "", "", ""}
+		}
+		return d.fields('K', reason...)
 	case 'Q':
 		d.quit = true
 		return nil
@@ -69,6 +93,13 @@ func (d *debuggee) answer(kind byte, data []byte) error {
 		return fmt.Errorf("pdb can't be brought into the program: %s", data)
 	}
 	return fmt.Errorf("the program's debugger sent %q, which means nothing", kind)
+}
+
+func problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // line gets the program a line of commands.

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,6 +71,7 @@ const patience = 2 * time.Second
 type session struct {
 	opt   Options
 	dir   string
+	keys  string // file of TLS secrets
 	conns chan *channel
 	state []byte // of the program before, for the next one
 }
@@ -91,6 +93,10 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, fmt.Errorf("make the debugger's socket: %w", err)
 	}
 	s := &session{opt: o, dir: dir, conns: make(chan *channel)}
+	if s.keys = value(o.Env, keyLogVar); s.keys == "" {
+		s.keys = filepath.Join(dir, "tls.keys")
+		added = append(added, keyLogVar+"="+s.keys)
+	}
 	s.opt.Env = append(o.Env[:len(o.Env):len(o.Env)], added...)
 	accepted, stop := context.WithCancel(ctx)
 	finished := make(chan struct{})
@@ -110,6 +116,18 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		}
 		s.opt.Argv = again
 	}
+}
+
+// keyLogVar makes TLS libraries write their secrets to a file.
+const keyLogVar = "SSLKEYLOGFILE"
+
+func value(env []string, name string) (v string) {
+	for _, e := range env {
+		if after, ok := strings.CutPrefix(e, name+"="); ok {
+			v = after
+		}
+	}
+	return v
 }
 
 // accept offers each program that comes. When none is wanted, it is let go on.
@@ -145,8 +163,10 @@ func (s *session) once(ctx context.Context) (result Result, again []string, err 
 	var d *debuggee
 	select {
 	case ch := <-s.conns:
-		d = &debuggee{session: s, channel: ch, process: p}
+		d = &debuggee{session: s, channel: ch, process: p, watcher: newWatcher(ch.peer(), s.keys)}
+		stop := context.AfterFunc(ctx, func() { ch.conn.Close() })
 		err = d.serve()
+		stop()
 		ch.conn.Close()
 	case <-p.ended:
 	case <-ctx.Done():
@@ -159,6 +179,12 @@ func (s *session) once(ctx context.Context) (result Result, again []string, err 
 		}
 	}
 	// Without its debugger the program runs on.
+	if d != nil {
+		d.watcher.end()
+		if d.watcher.pid == p.pid {
+			p.status = d.watcher.status
+		}
+	}
 	status, err2 := p.wait(ctx)
 	switch {
 	case err != nil || err2 != nil:
@@ -186,8 +212,9 @@ func (s *session) none() error {
 
 // process is the program.
 type process struct {
-	pid   int
-	ended chan struct{} // closed when it is a zombie
+	pid    int
+	ended  chan struct{}    // closed when it is a zombie
+	status *unix.WaitStatus // when somebody else took it
 }
 
 func start(o Options) (*process, error) {
@@ -221,6 +248,9 @@ func (p *process) wait(ctx context.Context) (unix.WaitStatus, error) {
 	case <-ctx.Done():
 		_ = unix.Kill(p.pid, unix.SIGTERM)
 		<-p.ended
+	}
+	if p.status != nil {
+		return *p.status, nil
 	}
 	var st unix.WaitStatus
 	for {

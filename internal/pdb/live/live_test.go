@@ -44,6 +44,14 @@ func each(t *testing.T, f func(t *testing.T, py string)) {
 	}
 }
 
+// inTurn is each for sessions that trace: a tracer takes the stops of whatever
+// its thread has started, also of a program that another session traces.
+func inTurn(t *testing.T, f func(t *testing.T, py string)) {
+	for version, py := range interpreters(t) {
+		t.Run(version, func(t *testing.T) { f(t, py) })
+	}
+}
+
 func TestProgramKeepsItsOwn(t *testing.T) {
 	each(t, func(t *testing.T, py string) {
 		dir := program(t, `
@@ -202,7 +210,8 @@ finally:
     print('cleaned')
 print('not reached')
 `)
-		got := debug(t, dir, "", "b 5, i == 1\nc\nq\n", nil, py, "prog.py")
+		got := debug(t, dir, "", "b 5, i == 1\nh\nhelp http\nh b\nc\nq\n", nil, py, "prog.py")
+		wants(t, got.Pdb, "Documented commands", "help ", "syscall", "exec  pdb\n\n(Pdb) ", "http", "Print the heads of", "b syscall CALL|%CLASS")
 		if got.Stdout != "0\ncleaned\n" || got.Stderr != "" || got.Err != nil || !got.Result.Quit {
 			t.Errorf("printed %q %q, ended with %+v, %v", got.Stdout, got.Stderr, got.Result, got.Err)
 		}

@@ -143,3 +143,31 @@ func (p *Interpreter) Run(text string) (func(*remote.Calls) error, error) {
 		return errors.Join(err, last)
 	}, nil
 }
+
+// Invoke returns a script that calls the Python object at addr without
+// arguments, with the GIL taken for it. The object has to stay alive; its result
+// is dropped, and an exception is printed as one in a destructor is.
+func (p *Interpreter) Invoke(addr uint64) (func(*remote.Calls) error, error) {
+	f, err := p.lookup("PyGILState_Ensure", "PyObject_CallObject", "Py_DecRef", "PyErr_WriteUnraisable", "PyGILState_Release")
+	if err != nil {
+		return nil, err
+	}
+	return func(c *remote.Calls) error {
+		state, err := c.Call(f["PyGILState_Ensure"])
+		if err != nil {
+			return err
+		}
+		result, err := c.Call(f["PyObject_CallObject"], addr, 0)
+		if err != nil {
+			return err
+		}
+		if result == 0 {
+			_, err = c.Call(f["PyErr_WriteUnraisable"], addr)
+			err = errors.Join(ErrRaised, err)
+		} else {
+			_, err = c.Call(f["Py_DecRef"], result)
+		}
+		_, last := c.Call(f["PyGILState_Release"], state)
+		return errors.Join(err, last)
+	}, nil
+}

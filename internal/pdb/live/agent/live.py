@@ -7,13 +7,24 @@ from _thread import allocate_lock, get_ident, get_native_id
 
 VERSION = sys.version_info[:2]
 MODERN = VERSION >= (3, 12)          # has sys.monitoring
+OWN = globals()
+IGNORED = 'ignored'                  # says that a breakpoint was not one to stop at
 KINDS = ('raise', 'syscall', 'open', 'http', 'dns')
 ACROSS = """
         culprit's own, with tbreak too:
           b raise NAME [if EXPR]
+          b syscall CALL|%CLASS [if COND]
+          b open GLOB [if COND]
+          b http COND
+          b dns RCODE [if COND]
 
         Stop where an exception is raised that `except NAME` would catch, also
-        if it is caught. EXPR is Python, exc the exception.
+        if it is caught (EXPR is Python, exc the exception); where a system call
+        has returned, of a name or class (%network, %file, %desc); where a file
+        was opened whose path matches; where the head of a message of HTTP, over
+        TLS too, or an answer of DNS (RCODE is NXDOMAIN, SERVFAIL, ...) has
+        come. COND is of culprit's filter language, with these fields: errno,
+        ret, fd, path; of http status, method, target, host; of dns name, type.
         """
 HIGH_FD = 900                        # out of the way of the program's descriptors
 
@@ -167,8 +178,8 @@ def libraries():
     had = sys.modules.get('readline', absent)
     sys.modules['readline'] = None
     try:
-        import pdb, bdb, code
-        yield pdb, bdb, code
+        import pdb, bdb, code, dis
+        yield pdb, bdb, code, dis
     finally:
         if had is absent:
             del sys.modules['readline']
@@ -176,7 +187,7 @@ def libraries():
             sys.modules['readline'] = had
 
 
-def define(pdb, bdb, code):
+def define(pdb, bdb, code, dis):
     class Cross(bdb.Breakpoint):
         """A breakpoint on no line. It stands in bdb's tables under a file name
         that no file has, so that pdb's commands take it for one of theirs."""
@@ -231,10 +242,12 @@ def define(pdb, bdb, code):
             self.holder = 0          # the thread at the prompt
             self.thread = 0          # the one that steps
             self.going = self.dead = False
-            self.moment = None       # the call that this stop is at, as fields
-            self.told = []           # the crossing breakpoints as Go knows them
+            self.moment = None       # call and exchange of HTTP that this stop is at
+            self.told = []           # the crossing breakpoints as the other end knows them
+            self.entry = self.across # called by its address
             self._user_requested_quit = False
-            self.quitting = False
+            self.quitting = self.raises = False
+            self.watched, self.kept = {}, []   # lines to look at, by code (not MODERN)
             pdb.Pdb.__init__(self, stdin=In(channel, self.out, self.completions), stdout=self.out, readrc=state is None)
             self.use_rawinput = 0
             self.rcLines.extend(commands)
@@ -316,8 +329,9 @@ def define(pdb, bdb, code):
                 self.holder = me
                 try:
                     self.channel.call(b'I', get_native_id())
-                    self.thread, self.enterframe = me, frame
-                    show()
+                    before, self.thread, self.enterframe = self.thread, me, frame
+                    if show() is IGNORED:
+                        self.thread = before
                     if self.quitting:
                         self.channel.fields(b'Q', get_native_id())
                     self.tell()
@@ -353,6 +367,36 @@ def define(pdb, bdb, code):
                     break
                 frame = frame.f_back
 
+        def across(self):
+            """Called by a thread that the other end holds in a system call."""
+            sys.settrace(None)
+            frame = sys._getframe(1) if sys._getframe().f_back else None
+            if self.dead or frame is None or self.holder == get_ident():
+                return
+            try:
+                self.stopped(frame, lambda: self.answer_across(frame))
+            except BaseException:    # it has nobody to go to
+                pass
+            if self.quitting:
+                while frame is not None:
+                    frame.f_trace = self.leave
+                    frame = frame.f_back
+                sys.settrace(self.leave)
+
+        def leave(self, frame, event, arg):
+            raise bdb.BdbQuit
+
+        def answer_across(self, frame):
+            number, say, call, exchange = self.channel.call(b'W', get_native_id())
+            try:
+                bp = self.get_bpbynumber(number)
+            except ValueError:       # cleared meanwhile
+                return IGNORED
+            if not bp.enabled or bp.passed():
+                return IGNORED
+            self.moment = call, exchange
+            self.at(bp, frame, say)
+
         def user_line(self, frame):
             if self._wait_for_mainpyfile and (self.mainpyfile != self.canonic(frame.f_code.co_filename)
                                               or frame.f_lineno <= 0):
@@ -378,16 +422,16 @@ def define(pdb, bdb, code):
 
         def break_at(self, bp, frame, say, tb=None):
             """Stops at a crossing breakpoint."""
+            self.stopped(frame, lambda: self.at(bp, frame, say, tb))
+
+        def at(self, bp, frame, say, tb=None):
             self.currentbp = bp.number
             if bp.temporary:
                 self.do_clear(str(bp.number))
-
-            def show():
-                if not getattr(self, 'commands_silent', {}).get(bp.number):
-                    self.message(say)
-                if self.bp_commands(frame) or VERSION >= (3, 14):
-                    self.interaction(frame, tb)
-            self.stopped(frame, show)
+            if not getattr(self, 'commands_silent', {}).get(bp.number):
+                self.message(say)
+            if self.bp_commands(frame) or VERSION >= (3, 14):
+                self.interaction(frame, tb)
 
         def raised(self, frame, exc):
             """Looks for a breakpoint on an exception that comes up in frame."""
@@ -438,6 +482,8 @@ def define(pdb, bdb, code):
                 self.stopframe = Nowhere
 
         def stop_here(self, frame):
+            if frame.f_globals is OWN:
+                return False
             if get_ident() != self.thread:
                 if MODERN:
                     sys.settrace(None)
@@ -452,14 +498,35 @@ def define(pdb, bdb, code):
                 return traced if sys.gettrace() else None
 
         if not MODERN:
-            def break_anywhere(self, frame):
-                return pdb.Pdb.break_anywhere(self, frame) or bool(crossing(['raise']))
+            def trace_dispatch(self, frame, event, arg):
+                """Lets alone what has no breakpoint in it while nobody steps."""
+                if self.going:
+                    lines = self.watched.get(id(frame.f_code))
+                    if lines is None:
+                        lines = self.watch(frame.f_code)
+                    if event == 'call':
+                        if self.raises:
+                            frame.f_trace_lines = bool(lines)
+                        return self.trace_dispatch if lines or self.raises else None
+                    if event == 'line' and frame.f_lineno not in lines:
+                        return self.trace_dispatch
+                return pdb.Pdb.trace_dispatch(self, frame, event, arg)
 
-            def dispatch_call(self, frame, arg):
-                traced = pdb.Pdb.dispatch_call(self, frame, arg)
-                if traced and self.going and not pdb.Pdb.break_anywhere(self, frame):
-                    frame.f_trace_lines = False
-                return traced
+            def watch(self, code):
+                """The lines of code at which bdb has to look for a breakpoint."""
+                points = self.breaks.get(self.canonic(code.co_filename), ())
+                if not points:
+                    lines = ()
+                elif code.co_firstlineno in points:
+                    lines = frozenset(n for _, n in dis.findlinestarts(code))
+                else:
+                    lines = frozenset(n for _, n in dis.findlinestarts(code) if n in points)
+                if len(self.kept) > 50000:
+                    self.kept.clear()
+                    self.watched.clear()
+                self.kept.append(code)   # so that the number stays its own
+                self.watched[id(code)] = lines
+                return lines
 
             def dispatch_exception(self, frame, arg):
                 traced = pdb.Pdb.dispatch_exception(self, frame, arg)
@@ -552,9 +619,10 @@ def define(pdb, bdb, code):
             self.breaks = {}
 
         def rearm(self):
+            self.watched, self.kept, self.raises = {}, [], bool(crossing(['raise']))
             if self.monitor:
-                self.monitor.arm(crossing(['raise']))
-            elif self.breaks or crossing(['raise']):
+                self.monitor.arm(self.raises)
+            elif self.breaks or self.raises:
                 import threading
                 threading.settrace(self.trace_dispatch)
 
@@ -563,7 +631,9 @@ def define(pdb, bdb, code):
             now = [(b.number, b.kind, b.spec, b.cond or '') for b in crossing(KINDS[1:]) if b.enabled]
             if now != self.told:
                 self.told = now
-                self.channel.call(b'B', *[f for b in now for f in b])
+                error = self.channel.call(b'B', id(self.entry), *[f for b in now for f in b])[0]
+                if error:
+                    self.error('Breakpoints %s do not work: %s' % (', '.join(str(b[0]) for b in now), error))
 
         # ---- commands that would use the program's input, output or end ----
 
@@ -597,6 +667,18 @@ def define(pdb, bdb, code):
                 for name, there in zip(('ps1', 'ps2'), had):
                     if not there and hasattr(sys, name):
                         delattr(sys, name)
+
+        def do_syscall(self, arg):
+            self.show_moment(0, 'The program was not stopped at a system call')
+
+        def do_http(self, arg):
+            self.show_moment(1, 'The program was not stopped at a message of HTTP')
+
+        def show_moment(self, which, none):
+            if self.moment and self.moment[which]:
+                self.message(self.moment[which])
+            else:
+                self.error(none)
 
         def help_pdb(self):
             self.message(pdb.__doc__ or '')
@@ -663,8 +745,18 @@ def define(pdb, bdb, code):
                 return []
 
     for name, command in vars(Live).items():
-        if name[:3] == 'do_':
+        if name[:3] == 'do_' and hasattr(pdb.Pdb, name):
             command.__doc__ = getattr(pdb.Pdb, name).__doc__
+    # Docstrings are not in compiled agents.
+    Live.do_syscall.__doc__ = """syscall
+
+        Print the system call that the program was stopped at.
+        """
+    Live.do_http.__doc__ = """http
+
+        Print the heads of the request and the answer that the program was
+        stopped at.
+        """
     if Live.do_break.__doc__:
         Live.do_break.__doc__ += ACROSS
 
