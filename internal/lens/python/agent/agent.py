@@ -94,6 +94,7 @@ def native():
     handle = c.dlopen(None, 2)
     NATIVE.update(symbol=lambda n: c.dlsym(handle, n), Void=Void, Long=Long, Int=Int,
                   pointer=lambda n: Pointer(c.dlsym(handle, n)),
+                  object=lambda n: Object(c.dlsym(handle, n)),
                   view=Object(c.dlsym(handle, 'PyMemoryView_FromMemory')))
     return NATIVE
 
@@ -124,7 +125,7 @@ def open_ring():
                 del modules['mmap']
             m = mmap.mmap(fd, size, trackfd=False)
             view = memoryview(m)
-            KEEP[:] = [m]
+            KEEP.append(m)
         else:
             n = native()
             at = n['pointer']('mmap')(n['Void'](0), n['Long'](size), n['Int'](3), n['Int'](1), n['Int'](fd), n['Long'](0))
@@ -616,6 +617,8 @@ def stack_of(frame, inner=None):
     out = [(code_id(x.tb_frame.f_code), x.tb_lineno or 0) for x in chain[:-49:-1]]
     known = PLACES.get
     room = MAX_STACK - len(out)
+    quiet = False
+    imports = 0
     while frame is not None and room > 0:
         code = frame.f_code
         p = known(id(code) + (frame.f_lasti << SHIFT), False)
@@ -624,6 +627,12 @@ def stack_of(frame, inner=None):
         if p is not None:
             out.append(p)
             room -= 1
+            quiet = False
+        elif not quiet:
+            quiet = True
+            imports += 1
+            if imports == 3:
+                break             # what imported the module that imported this one
         frame = frame.f_back
     return tuple(out)
 
@@ -1008,6 +1017,44 @@ def wake(now, code=None):
         tls.busy = False
 
 
+def guarded(f):
+    """f as a function of C that returns None where f can't be called for want of
+    stack: sys.monitoring calls at the recursion limit, too."""
+    if os.uname().machine != 'x86_64':
+        return f
+    n = native()
+
+    def u64(v):
+        return v.to_bytes(8, 'little')
+
+    def call(name):
+        return b'\x48\xb8' + u64(n['symbol'](name)) + b'\xff\xd0'
+
+    def value(r):
+        return r.value if hasattr(r, 'value') else r
+
+    weak = (RecursionError, MemoryError)
+    at = value(n['pointer']('mmap')(n['Void'](0), n['Long'](4096), n['Int'](3), n['Int'](0x22), n['Int'](-1), n['Long'](0)))
+    if not at or at == M64:
+        return f
+    # PyMethodDef: name, function, METH_FASTCALL, doc; then the name, then the code.
+    text = b'on_raise'.ljust(16, b'\0')
+    code = assemble([
+        b'\x48\x83\xec\x08\x48\xbf' + u64(id(f)) + b'\x31\xc9' + call('PyObject_Vectorcall')   # rdi = f; ecx = 0
+        + b'\x48\x85\xc0', (b'\x0f\x85', 'out'),
+        b'\x48\xbf' + u64(id(weak)) + call('PyErr_ExceptionMatches') + b'\x85\xc0', (b'\x0f\x84', 'fail'),
+        call('PyErr_Clear') + b'\x48\xb8' + u64(id(None)), 'out', b'\x48\x83\xc4\x08\xc3',      # rax = None
+        'fail', b'\x31\xc0', (b'\xe9', 'out'),
+    ], at + 48)
+    data = u64(at + 32) + u64(at + 48) + u64(0x80) + u64(0) + text + code
+    n['view'](n['Void'](at), n['Long'](4096), n['Int'](0x200))[:len(data)] = data
+    if value(n['pointer']('mprotect')(n['Void'](at), n['Long'](4096), n['Int'](5))):
+        return f
+    KEEP.append(weak)
+    KEEP.append(f)
+    return n['object']('PyCFunction_NewEx')(n['Void'](at), n['Void'](0), n['Void'](0))
+
+
 def monitor():
     m = sys.monitoring
     for tool in (4, 3):
@@ -1017,7 +1064,7 @@ def monitor():
         return None
     m.use_tool_id(tool, 'culprit')
     ev = m.events
-    m.register_callback(tool, ev.RAISE, on_raise)
+    m.register_callback(tool, ev.RAISE, guarded(on_raise))
     for event in (ev.PY_START, ev.PY_RESUME, ev.LINE):
         m.register_callback(tool, event, news)
     codes = []
@@ -1258,6 +1305,19 @@ def hook():
     thread = table + size - 8     # what never ends there: the code under a thread
     slot = (b'\x48\xb8' + u64(GOLDEN) + b'\x48\x0f\xaf\xc2\x48\xc1\xe8' + bytes((64 - TABLE_BITS,))  # rax = rdx * GOLDEN >> ..
             + b'\x48\xc1\xe0\x04\x48\xb9' + u64(table) + b'\x48\x01\xc8\x48\x39\x10')               # rax = table + 16 * rax; cmp [rax], rdx
+    # Where a type has its tp_init and tp_new (cpython/object.h), and what stands
+    # there in a class with methods of those names.
+    class Own(Exception):
+        def __new__(cls):
+            pass
+
+        def __init__(self):
+            pass
+
+    of_class = word(id(Own) + 296), word(id(Own) + 312)
+    if of_class[0] == word(id(Exception) + 296) or of_class[1] == word(id(Exception) + 312):
+        return None
+    at_init, at_new = (296).to_bytes(4, 'little'), (312).to_bytes(4, 'little')
     skipped = []
     for t in SKIP:
         skipped += [b'\x48\xb8' + u64(id(t)) + b'\x48\x39\x04\x24', (je, 'restore')]                 # cmp [rsp], rax
@@ -1281,8 +1341,14 @@ def hook():
         'last', b'\x48\x8b\x50\x18' + code_in                                 # rdx = code of tb_frame
         + b'\x48\x63\x48\x20' + shift + b'\x48\x01\xca' + slot, (jne, 'slow'),  # + (tb_lasti << SHIFT)
         b'\x48\x89\xda' + code_in + b'\x48\xb8' + u64(thread) + b'\x48\x39\x10', (jne, 'restore'),  # rdx = code of rbx; cmp [thread], rdx
-        'slow', enter + three + call('PyErr_NormalizeException')
-        + b'\x49\xba' + u64(id(None))
+        # An exception that isn't made yet is made now, but by code of the program
+        # only when the program would: those of its classes are passed over.
+        'slow', enter + b'\x48\x8b\x04\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9', (je, 'raw'),  # rax = type, rcx = value
+        b'\x48\x39\x41\x08', (je, 'made'),                                     # cmp [rcx+8], rax
+        'raw', b'\x48\xba' + u64(of_class[0]) + b'\x48\x39\x90' + at_init, (je, 'good'),
+        b'\x48\xba' + u64(of_class[1]) + b'\x48\x39\x90' + at_new, (je, 'good'),
+        three + call('PyErr_NormalizeException'), 'made',
+        b'\x49\xba' + u64(id(None))
         + b'\x48\x8b\x14\x24\x48\x8b\x4c\x24\x08\x48\x85\xc9\x49\x0f\x44\xca'
         + b'\x4c\x8b\x44\x24\x10\x4d\x85\xc0\x4d\x0f\x44\xc2'
         + b'\x48\x89\xde\x48\xbf' + u64(id(on_traceback)) + b'\x45\x31\xc9\x49\xbb' + u64(sym('PyObject_CallFunctionObjArgs'))
@@ -1418,6 +1484,8 @@ EVENTS = frozenset(('http.client.connect', 'http.client.send', 'urllib.Request',
 
 
 def on_audit(event, args):
+    if event not in WATCHED:
+        return                    # each frame.f_code is an event, too
     if event == 'import':
         name = args[0]
         if name in HIDDEN:
@@ -1460,6 +1528,9 @@ def on_audit(event, args):
 
 HOOKS = frozenset(('sys.excepthook', 'sys.unraisablehook'))
 WANTED = EVENTS | HOOKS
+# And what a program does that is about to have something new to say.
+WATCHED = WANTED | frozenset(('import', 'open', 'socket.connect', 'socket.bind', 'socket.sendto', 'socket.sendmsg', 'os.exec',
+                              'os.fork', 'os.posix_spawn', 'os.listdir', 'os.remove', 'os.rename', 'ctypes.dlopen', 'sqlite3.connect'))
 
 
 class Watch:
@@ -1684,4 +1755,4 @@ def hide():
 HIDDEN = {}
 start()
 hide()
-del start, hook, monitor, trace, hide, BEFORE, CACHED
+del start, hook, monitor, trace, guarded, hide, BEFORE, CACHED
