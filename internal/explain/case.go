@@ -22,7 +22,8 @@ type Case struct {
 	final map[*timeline.Exception]Link
 	lines map[*timeline.Process][]*timeline.Line // all that each process said
 	// misses holds, by process and name, the directories that lack the name.
-	misses map[*timeline.Process]map[string][]string
+	misses  map[*timeline.Process]map[string][]string
+	daemons map[*timeline.Process]bool // see orphaned
 }
 
 // maxWords is how many of the last lines count as last words. A program that
@@ -30,7 +31,7 @@ type Case struct {
 const maxWords = 60
 
 func newCase(t *timeline.Timeline) *Case {
-	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}, lines: map[*timeline.Process][]*timeline.Line{}}
+	c := &Case{T: t, share: map[*timeline.Process]float64{}, final: map[*timeline.Exception]Link{}, misses: map[*timeline.Process]map[string][]string{}, lines: map[*timeline.Process][]*timeline.Line{}, daemons: map[*timeline.Process]bool{}}
 	c.Words = t.Lines[max(0, len(t.Lines)-maxWords):]
 	for _, l := range t.Lines {
 		c.lines[l.Proc] = append(c.lines[l.Proc], l)
@@ -60,6 +61,8 @@ func failed(p *timeline.Process) bool { return p.Ended && p.Status != 0 }
 //     status, had its failure passed on.
 //   - An earlier failed child counts fully when it ran the same program as that
 //     one (a retry), or fed it through a pipe; else in part.
+//   - One that failed after its parent had left in order (a daemon) had nobody to
+//     tell it to; what xargs, make and their kin run counts by their manuals.
 //   - A child that succeeded may still have done the wrong thing in silence, more
 //     so when it answers its parent through a pipe.
 func (c *Case) shares(p *timeline.Process, share float64) {
@@ -80,10 +83,17 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 			w = 0.9 // whoever ignores it
 		case feeds(k, p) && (!failed(k) || !failed(p)):
 			w = 0.9 // a helper says by its pipe how it went
+		case c.orphaned(k), left(k):
+			w = 0.9 // a daemon: whoever started it had left before it failed
 		case !failed(p) && p.Ended:
 			w = 0.5 // the parent coped with whatever happened in it
+		case failed(k) && failed(p) && collects(p):
+			w = passedOn
 		case failed(k) && madeGood(k):
 			w = 0.3
+			if failed(p) && !sameAgain(k) {
+				w = 0.5 // one of many, perhaps
+			}
 		case k == lastFailed, !p.Ended && !k.Ended:
 			w = passedOn
 		case failed(k) && p.Ended && exitCode(k.Status) == exitCode(p.Status):
@@ -97,6 +107,16 @@ func (c *Case) shares(p *timeline.Process, share float64) {
 		}
 		c.shares(k, share*w)
 	}
+}
+
+// collects tells the programs that run many others and fail in the end when any of
+// them failed, by their manuals.
+func collects(p *timeline.Process) bool {
+	switch p.Name() {
+	case "xargs", "find", "parallel", "run-parts", "make", "gmake", "ninja":
+		return true
+	}
+	return false
 }
 
 // crashedBySelf reports whether a signal for its own fault ended the process.
@@ -116,6 +136,32 @@ func madeGood(k *timeline.Process) bool {
 	return len(k.Execs) > 0 && slices.ContainsFunc(k.Parent.Kids, func(o *timeline.Process) bool {
 		return o != k && o.Start >= k.EndTime && o.Ended && o.Status == 0 && o.Exe == k.Exe && o.Name() == k.Name() && o.Program() == k.Program()
 	})
+}
+
+// sameAgain reports whether the parent ran the very same command again later, and
+// that time it succeeded.
+func sameAgain(k *timeline.Process) bool {
+	return slices.ContainsFunc(k.Parent.Kids, func(o *timeline.Process) bool {
+		return o.Start >= k.EndTime && o.Ended && o.Status == 0 && slices.Equal(o.Argv, k.Argv)
+	})
+}
+
+// left reports whether a process failed after its parent had ended in order.
+func left(p *timeline.Process) bool {
+	return failed(p) && p.Parent != nil && p.Parent.Ended && !failed(p.Parent) && p.Parent.EndTime < p.EndTime
+}
+
+// orphaned reports whether a process ended in order and left one behind that
+// failed: a program that became a daemon.
+func (c *Case) orphaned(p *timeline.Process) bool {
+	if failed(p) || !p.Ended {
+		return false
+	}
+	if known, ok := c.daemons[p]; ok {
+		return known
+	}
+	c.daemons[p] = slices.ContainsFunc(p.Kids, func(k *timeline.Process) bool { return left(k) || c.orphaned(k) })
+	return c.daemons[p]
 }
 
 // feeds reports whether x writes to a pipe that y reads.
@@ -173,7 +219,7 @@ func (c *Case) saidWord(n string) *timeline.Line {
 }
 
 func hasWord(text, word string) bool {
-	for from := 0; ; {
+	for from := 0; word != ""; {
 		i := strings.Index(text[from:], word)
 		if i < 0 {
 			return false
@@ -185,6 +231,7 @@ func hasWord(text, word string) bool {
 		}
 		from = i + 1
 	}
+	return false
 }
 
 func alnum(b byte) bool {

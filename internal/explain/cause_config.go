@@ -154,6 +154,9 @@ var configWords = pattern(`(?i)syntax|pars(e|er|ing)\b|unexpected|unknown|unreco
 // lineBehind matches what stands behind a file's name where a line of it is named.
 var lineBehind = pattern(`^["']?(:\d+|, line|: line|\(\d+\))`)
 
+// scriptWords are how an interpreter says that the script itself is at fault.
+var scriptWords = pattern(`(?i)syntax|unexpected|unterminated|unerwartet|inattendu|inesperad`)
+
 // childFailed tells the lines in which make names the file and line of a command
 // that failed: the fault is not there.
 var childFailed = pattern(`\*\*\* \[.*\] \S+ \d+`)
@@ -167,7 +170,7 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 	seen := map[string]bool{}
 	for i := len(p.Calls) - 1; i >= 0 && len(reads) < 200; i-- {
 		call := p.Calls[i]
-		if call.Raw.Ret > 0 && call.Desc != nil && call.Desc.Kind == timeline.DescFile && readsFile(call) && settings(call.Desc.Path) && !seen[call.Desc.Path] {
+		if call.Raw.Ret > 0 && call.Desc != nil && call.Desc.Kind == timeline.DescFile && readsFile(call) && (settings(call.Desc.Path) || call.Desc.Path == p.Script()) && !seen[call.Desc.Path] {
 			seen[call.Desc.Path] = true
 			reads = append(reads, call)
 		}
@@ -183,6 +186,9 @@ func (c *Case) configSaid(p *timeline.Process) (Finding, bool) {
 			rest, ok := without(l.Text, call.Desc.Path)
 			if !ok || call.Enter > l.Time {
 				continue
+			}
+			if call.Desc.Path == p.Script() && !scriptWords().MatchString(l.Text) {
+				continue // an interpreter names the script and line with whatever it tells
 			}
 			if !lineBehind().MatchString(rest) && !configWords().MatchString(strings.ReplaceAll(l.Text, path.Base(call.Desc.Path), "")) {
 				continue

@@ -110,6 +110,43 @@ var httpContent = Cause{
 	},
 }
 
+var wrongPage = Cause{
+	Names: []string{"http-unexpected-content"},
+	Doc:   "the last answer before the end was an HTML page where none was asked for, and a program without the agent said that it could not read what it got",
+	Find: func(c *Case) []Finding {
+		var out []Finding
+		for _, conn := range c.T.Conns {
+			if conn.Accepted || len(conn.HTTP) == 0 || !failed(conn.Proc) || conn.Proc.Python != nil || !c.lastConn(conn) {
+				continue
+			}
+			x := conn.HTTP[len(conn.HTTP)-1]
+			if x.Request == nil || x.Response == nil || x.Response.Status/100 != 2 || strings.Contains(x.Request.Get("Accept"), "html") || strings.HasSuffix(x.Request.Target, ".html") ||
+				!strings.HasPrefix(strings.ToLower(x.Response.Get("Content-Type")), "text/html") {
+				continue
+			}
+			f := Finding{Cause: "http-unexpected-content", Side: Server, Proc: conn.Proc, Conn: conn,
+				Title: fmt.Sprintf("%s answered with an HTML page, which %s could not read", x.URL, conn.Proc.Program()),
+				Why: fmt.Sprintf("The answer %d %s to %s %s was text/html; after it %s said that it could not read what it had got.", x.Response.Status, x.Response.Reason,
+					x.Request.Method, x.URL, conn.Proc.Program()),
+				Facts:    []Fact{{"status", x.Response.Status}, {"content_type", x.Response.Get("Content-Type")}, {"url", x.URL}, {"host", hostOf(conn)}, {"port", conn.Remote.Port()}},
+				Evidence: []Evidence{{"wire", x.Response.Head.Time, fmt.Sprintf("%s -> %d %s, content-type: %s", x.URL, x.Response.Status, x.Response.Reason, x.Response.Get("Content-Type"))}},
+				Next:     []string{"look at the page: `culprit follow CASE " + fmt.Sprint(conn.ID) + "`; a login or maintenance page stands where the program's data was"}}
+			for _, l := range c.lines[conn.Proc] {
+				if l.Time >= x.Response.Head.Time && unreadable().MatchString(l.Text) {
+					f.Links = append(f.Links, Link{"error text", l.Text, wText})
+					f.Evidence = append(f.Evidence, lineEvidence(l))
+					out = append(out, f)
+					break
+				}
+			}
+		}
+		return out
+	},
+}
+
+// unreadable are the words for data in a form that a program does not take.
+var unreadable = pattern(`(?i)\bjson\b|\bxml\b|pars(e|er|ing)\b|unexpected|malformed|not valid|invalid|(bad|wrong|strange) (answer|response|reply|format|data)|decod`)
+
 // parses tells the exceptions that say "this is not the format", and which
 // format was expected.
 func parses(e *timeline.Exception) (format string, ok bool) {

@@ -98,7 +98,7 @@ func (c *Case) refusedByLibrary() []Finding {
 	for _, e := range c.tied() {
 		n, err := strconv.Atoi(e.Attrs["errno"])
 		name := e.Attrs["filename"]
-		if err != nil || name == "" || len(e.Wraps) > 0 || c.madeFrom(e) != nil || c.execOf(e) != nil {
+		if err != nil || name == "" || len(e.Wraps) > 0 || c.madeFrom(e) != nil || c.execOf(e) != nil || filterOf(e.Proc) != nil {
 			continue
 		}
 		kind, ok := fileCauses[sysabi.Errno(n).Name()]
@@ -137,14 +137,17 @@ func (c *Case) foundLater(call *timeline.Call, name string) bool {
 	}
 	b := path.Base(name)
 	for _, o := range call.Proc.Calls {
-		if o.Enter > call.Enter && o.Raw.Ret >= 0 && o.Path != "" && (o.Path == name || path.Base(o.Path) == b && opens(o)) && opens(o) {
+		if o.Enter <= call.Enter || o.Raw.Ret < 0 || o.Path == "" {
+			continue
+		}
+		if opens(o) && (o.Path == name || path.Base(o.Path) == b) || asks(call) && asks(o) && path.Base(o.Path) == b {
 			return true
 		}
 	}
 	// A shell looks a command up along PATH, and its child becomes the program.
 	for _, k := range call.Proc.Kids {
 		for _, x := range k.Execs {
-			if x.Time > call.Enter && path.Base(x.Exe) == b {
+			if x.Time > call.Enter && (path.Base(x.Exe) == b || len(x.Argv) > 0 && path.Base(x.Argv[0]) == b) {
 				return true
 			}
 		}
@@ -195,7 +198,7 @@ func (c *Case) linkPath(call *timeline.Call, name string) []Link {
 	case l != nil:
 		links = append(links, Link{"said", l.Text, wSaid})
 	default:
-		if l := c.saidAfter(call, text); l != nil && c.lastWith(call) {
+		if l := c.saidAfter(call, text); l != nil && c.lastWith(call) && mayTell(l, call) {
 			links = append(links, Link{"error text", l.Text, wText})
 		}
 	}
@@ -264,16 +267,35 @@ func (c *Case) saidPath(call *timeline.Call, name, given, text string) *timeline
 		if tellsOther(l.Text, text) {
 			continue
 		}
+		// Who speaks is not what is spoken of.
+		said := strings.TrimPrefix(l.Text, call.Proc.Name()+": ")
 		switch {
-		case strings.Contains(name, "/") && hasPath(l.Text, name),
-			c.searchedSaid(call, name, l.Text),
-			len(given) > 3 && strings.Contains(given, "/") && hasPath(l.Text, given),
-			hasPath(l.Text, b) && strings.Contains(l.Text, text),
-			len(b) > 2 && (strings.Contains(l.Text, "'"+b+"'") || strings.Contains(l.Text, "\""+b+"\"") || strings.Contains(l.Text, "`"+b+"'") || strings.Contains(l.Text, "\u2018"+b+"\u2019")):
+		case strings.Contains(name, "/") && hasPath(said, name),
+			mayTell(l, call) && (c.searchedSaid(call, name, said) ||
+				len(given) > 3 && strings.Contains(given, "/") && hasPath(said, given) ||
+				hasPath(said, b) && (strings.Contains(said, text) || l.Proc == call.Proc && len(b) > 3 && call.Errno().Name() == "ENOENT" && !onPath(name) && notFoundSaid(said)) ||
+				len(b) > 2 && (strings.Contains(said, "'"+b+"'") || strings.Contains(said, "\""+b+"\"") || strings.Contains(said, "`"+b+"'") || strings.Contains(said, "\u2018"+b+"\u2019"))):
 			return l
 		}
 	}
 	return nil
+}
+
+// mayTell reports whether a line can speak of a call: its own process said it, or
+// one that may know of it. Another program that the call's process started does
+// not tell its parent's troubles.
+func mayTell(l *timeline.Line, call *timeline.Call) bool {
+	if l.Proc == call.Proc {
+		return true
+	}
+	started := false
+	for p := l.Proc; p != nil; p = p.Parent {
+		if p == call.Proc {
+			return !started
+		}
+		started = started || len(p.Execs) > 0
+	}
+	return true
 }
 
 // tellsOther reports whether a line gives the text of another error than the

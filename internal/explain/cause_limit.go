@@ -34,7 +34,11 @@ var limits = Cause{
 				if len(f.Links) == 0 {
 					continue
 				}
-				if x, ok := c.exceptionFrom(call); ok {
+				x, ok := c.exceptionFrom(call)
+				if !ok && cause == "out-of-memory" {
+					x = c.memoryError(call)
+				}
+				if x != nil {
 					f.Evidence = append(f.Evidence, exceptionEvidence(x))
 					f.Where = where(x)
 				}
@@ -115,6 +119,9 @@ func (c *Case) limitLinks(call *timeline.Call, cause string) []Link {
 		if l := c.saidAfter(call, memoryWords...); l != nil {
 			links = append(links, Link{"said", l.Text, wSaid})
 		}
+		if e := c.memoryError(call); e != nil {
+			links = append(links, Link{"raised", e.String(), c.final[e].Weight * wRaised})
+		}
 	}
 	last := c.linkLast(p, call.Leave(), wLast, 0, "the last trouble of the process before its end")
 	if p.Ended && len(last) > 0 && last[0].Weight == wLast {
@@ -125,6 +132,17 @@ func (c *Case) limitLinks(call *timeline.Call, cause string) []Link {
 		}
 	}
 	return append(links, last...)
+}
+
+// memoryError is the MemoryError, tied to the end, that a thread raised right
+// after the call was refused. It carries no errno.
+func (c *Case) memoryError(call *timeline.Call) *timeline.Exception {
+	for _, e := range c.tied() {
+		if e.Is("MemoryError") && e.Proc == call.Proc && e.TID == call.TID && e.Time >= call.Leave() && e.Time-call.Leave() < 1e9 {
+			return e
+		}
+	}
+	return nil
 }
 
 func (c *Case) limitFinding(call *timeline.Call, cause string) Finding {

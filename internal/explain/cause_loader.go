@@ -50,7 +50,7 @@ var loaderError = Cause{
 				f.Title = fmt.Sprintf("%s wants the shared library %s, which is not there", path.Base(m[1]), m[2])
 				f.Why = fmt.Sprintf("The loader looked for %s in every library directory: %s.", m[2], m[3])
 				f.Facts = []Fact{{"library", m[2]}, {"program", p.Exe}}
-				f.Next = []string{"install the package that has it (`apt-file search " + m[2] + "`, `dnf provides '*/" + m[2] + "'`), or set LD_LIBRARY_PATH to its directory"}
+				f.Next = []string{libraryNext(m[2])}
 				for _, call := range p.Calls {
 					if path.Base(call.Path) == m[2] && call.Raw.Ret < 0 && len(f.Evidence) < 5 {
 						f.Evidence = append(f.Evidence, callEvidence(call))
@@ -61,8 +61,40 @@ var loaderError = Cause{
 			}
 			out = append(out, f)
 		}
+		for _, e := range c.tied() {
+			if f, ok := c.notLoaded(e); ok {
+				out = append(out, f)
+			}
+		}
 		return out
 	},
+}
+
+// What dlerror(3) says when dlopen(3) finds nothing (glibc; musl).
+var dlopenError = pattern(`(?:^|[\s"'(])([^\s"'(:]+\.so[\w.]*): cannot open shared object file|Error loading shared library ([^\s:]+): No such file`)
+
+// notLoaded is the finding for an exception made from a dlopen(3) that failed.
+func (c *Case) notLoaded(e *timeline.Exception) (Finding, bool) {
+	m := dlopenError().FindStringSubmatch(e.Text)
+	if m == nil {
+		return Finding{}, false
+	}
+	name := m[1] + m[2]
+	f := c.exceptionFinding("shared-library-missing", e, c.final[e])
+	f.Title = fmt.Sprintf("%s wants the shared library %s, which is not there", e.Proc.Program(), name)
+	f.Why = fmt.Sprintf("%s loads it at %s; the loader found it in none of the library directories.", e.Proc.Program(), frameOf(own(e.Stack)))
+	f.Facts = append([]Fact{{"library", name}, {"program", e.Proc.Exe}}, f.Facts...)
+	f.Next = []string{libraryNext(name)}
+	for _, call := range e.Proc.Calls {
+		if path.Base(call.Path) == path.Base(name) && call.Raw.Ret < 0 && call.Leave() <= e.Time && len(f.Evidence) < 4 {
+			f.Evidence = append([]Evidence{callEvidence(call)}, f.Evidence...)
+		}
+	}
+	return f, true
+}
+
+func libraryNext(name string) string {
+	return "install the package that has it (`apt-file search " + name + "`, `dnf provides '*/" + name + "'`), or set LD_LIBRARY_PATH to its directory"
 }
 
 // provider names the libraries that came from an unusual directory: one of them

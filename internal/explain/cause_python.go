@@ -15,6 +15,10 @@ var pythonModule = Cause{
 		var out []Finding
 		for _, e := range c.tied() {
 			l := c.final[e]
+			if f, ok := c.nameNotThere(e); ok {
+				out = append(out, f)
+				continue
+			}
 			if !e.Is("ModuleNotFoundError") && !(e.Is("ImportError") && strings.HasPrefix(e.Text, "No module named")) {
 				continue
 			}
@@ -31,6 +35,30 @@ var pythonModule = Cause{
 		}
 		return out
 	},
+}
+
+// cannotImport is how Python 3.8 to 3.13 say that a module lacks a name; the file
+// that was found for the module stands in parentheses.
+var cannotImport = pattern(`^cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'.*?\(([^)]+)\)`)
+
+// nameNotThere is the finding for a module that was found but is not the one, or
+// not of the version, that has the name.
+func (c *Case) nameNotThere(e *timeline.Exception) (Finding, bool) {
+	m := cannotImport().FindStringSubmatch(e.Text)
+	if !e.Is("ImportError") || m == nil {
+		return Finding{}, false
+	}
+	name, module, file := m[1], m[2], m[3]
+	f := c.exceptionFinding("python-module-missing", e, c.final[e])
+	f.Title = fmt.Sprintf("the Python module %s at %s has no %s", module, file, name)
+	f.Why = fmt.Sprintf("%s imports %s from %s; what Python found under that name is %s.", e.Proc.Program(), name, module, file)
+	f.Facts = append(f.Facts, Fact{"module", module}, Fact{"name", name}, Fact{"found", file}, Fact{"python", interpreter(e.Proc)})
+	f.Next = []string{fmt.Sprintf("install the version of %s that has %s: `%s -m pip install --upgrade %s`", topModule(module), name, interpreter(e.Proc), topModule(module))}
+	if !library(file) {
+		f.Why += " It lies beside the program, and hides any installed module of that name."
+		f.Next = []string{"rename " + file + ": it stands in front of the module that is wanted"}
+	}
+	return f, true
 }
 
 func topModule(name string) string {

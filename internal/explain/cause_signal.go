@@ -51,6 +51,9 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 	what, own := crashes[name]
 	sender := sig != nil && sig.Code <= 0 && sig.PID != 0 && sig.PID != p.PID // sent, not made by a fault
 	if own && !sender {
+		if sig != nil && sig.Code <= 0 && name != "SIGABRT" {
+			what = "it sent the signal to itself"
+		}
 		f.Cause = "crashed"
 		f.Title = fmt.Sprintf("%s crashed: %s", p.Name(), name)
 		f.Why = fmt.Sprintf("%s (pid %d, %s) was ended by %s: %s.", p.Name(), p.PID, p.Exe, name, what)

@@ -117,6 +117,11 @@ var Causes = []Cause{
 	pythonSyntax,
 	badArguments,
 	timeLimit,
+	runtimeDeadlock,
+	exposed,
+	seccompErrno,
+	pipeGone,
+	wrongPage,
 }
 
 // Result is the diagnosis of one run.

@@ -26,9 +26,8 @@ func (c *Case) searched(call *timeline.Call) []string {
 				continue
 			}
 			dir, b := path.Split(o.Path)
-			switch path.Base(dir) {
-			case "bin", "sbin", "games":
-				continue // PATH is command-not-found's
+			if onPath(o.Path) {
+				continue
 			}
 			if dirs := names[b]; len(dirs) < maxSearched && !slices.Contains(dirs, dir) {
 				names[b] = append(dirs, dir)
@@ -37,6 +36,16 @@ func (c *Case) searched(call *timeline.Call) []string {
 		c.misses[call.Proc] = names
 	}
 	return names[path.Base(call.Path)]
+}
+
+// onPath tells the directories of PATH: what is missing there is
+// command-not-found's matter.
+func onPath(name string) bool {
+	switch path.Base(path.Dir(name)) {
+	case "bin", "sbin", "games":
+		return true
+	}
+	return false
 }
 
 const maxSearched = 64
@@ -59,9 +68,13 @@ func (c *Case) searchedSaid(call *timeline.Call, name, text string) bool {
 	}
 	b := path.Base(name)
 	stem := strings.TrimSuffix(b, path.Ext(b))
-	return len(stem) > 3 && hasPath(text, stem) && slices.ContainsFunc(notFoundWords, func(w string) bool {
-		return strings.Contains(strings.ToLower(text), w)
-	})
+	return len(stem) > 3 && hasPath(text, stem) && notFoundSaid(text)
+}
+
+// notFoundSaid reports whether a text says that something was not found.
+func notFoundSaid(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(notFoundWords, func(w string) bool { return strings.Contains(text, w) })
 }
 
 // notFoundWords are how programs say that they did not find something.

@@ -16,7 +16,7 @@ var depths = []struct {
 }{
 	{61, "plaintext-"}, {60, "http-"}, {60, "service-"}, {50, "tls-"}, {45, "dns-"}, {45, "proxy-"},
 	{40, "connection-refused"}, {40, "connect-timeout"}, {40, "network-unreachable"}, {40, "unix-socket-missing"},
-	{36, "out-of-memory"}, {36, "process-limit"}, {36, "too-many-"}, {5, "broken-pipe"},
+	{36, "out-of-memory"}, {36, "process-limit"}, {36, "too-many-"}, {11, "broken-pipe"},
 	{35, "connection-"}, {35, "crashed"}, {35, "killed-by"}, {35, "command-"}, {35, "interpreter-"}, {35, "exec-"},
 	{35, "shared-library"}, {35, "symbol-"}, {32, "python-module-missing"}, {32, "env-missing"}, {32, "encoding-error"}, {32, "python-syntax"}, {33, "config-"}, {10, "python-"},
 }

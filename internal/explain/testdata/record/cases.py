@@ -645,6 +645,71 @@ except subprocess.TimeoutExpired:
     "ok.other-answer": sh(MIRROR, files={"mirror": WEB + "/ok\n"}),
     "ok.noise-one": py(NOISE, flags=NO_INJECT),
     "ok.noise-two": py(NOISE, flags=NO_INJECT),
+    # rules that a program applies by itself, daemons, runners of many
+    "deadlock.ruby": Case(["ruby", "job.rb"], {"job.rb": "Thread.new { Thread.stop }\nsleep 0.1\nThread.stop\n"}),
+    "file-permission.exposed-key": sh("ssh-keygen -y -P '' -f key >/dev/null 2>&1 || { echo 'no key' >&2; exit 1; }",
+        before="ssh-keygen -q -t ed25519 -N '' -C case -f key; chmod 644 key"),
+    "seccomp-denied.errno": py("""
+import ctypes
+import os
+import struct
+import sys
+
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x00050001), (6, 0, 0, 0x7FFF0000)]  # mkdir: EPERM
+buffer = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *x) for x in code))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+libc.prctl(22, 2, struct.pack("HxxxxxxQ", len(code), ctypes.addressof(buffer)))
+try:
+    os.mkdir("state")
+except OSError:
+    sys.exit("sandbox: init failed")
+"""),
+    "broken-pipe.ignored": Case(["bash", "-c", "set -o pipefail; python3 job.py | head -n 1 >/dev/null || exit 1"], {"job.py": """import os
+import sys
+try:
+    for n in range(100000):
+        print("line", n)
+    sys.stdout.flush()
+except BrokenPipeError:
+    os._exit(1)
+"""}),
+    "out-of-memory.python-caught": sh("ulimit -v 400000\nexec python3 load.py", files={"load.py": """import sys
+try:
+    bytearray(10 ** 9)
+except MemoryError:
+    sys.exit("image too big")
+"""}),
+    "shared-library-missing.dlopen": py("""
+import ctypes
+import sys
+try:
+    ctypes.CDLL("libcodec.so.7")
+except OSError:
+    sys.exit("no video support")
+"""),
+    "python-module-missing.shadowed": py("""
+import sys
+try:
+    from json import dumps
+except ImportError:
+    sys.exit("export unavailable")
+""", files={"json.py": "x = 1\n"}),
+    "crashed.told-by-shell": Case(["bash", "job"], {"job": "sh -c 'kill -SEGV $$' || { echo 'no pages' >&2; exit 1; }\n"}),
+    "address-in-use.daemon": sh("python3 daemon.py\nsleep 0.5\ntest -e up || { echo 'daemon is not up' >&2; exit 1; }", files={"daemon.py": """import os
+import socket
+for n in range(2):
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+s = socket.socket()
+try:
+    s.bind(("127.0.0.1", 8123))
+except OSError:
+    os._exit(1)
+open("up", "w")
+"""}, flags=NO_INJECT, before="python3 -m http.server 8123 --bind 127.0.0.1 >/dev/null 2>&1 & sleep 1"),
+    "file-missing.xargs": sh("printf 'a\\nb\\nc\\n' | xargs -n1 cat >all 2>/dev/null || { echo 'merge failed' >&2; exit 1; }", files={"a": "1\n", "c": "2\n"}),
 }
 
 # Runs that get another verdict than they should: name, what is said instead and
