@@ -61,7 +61,7 @@ func failed(p *timeline.Process) bool { return p.Ended && p.Status != 0 }
 //     status, had its failure passed on.
 //   - An earlier failed child counts fully when it ran the same program as that
 //     one (a retry), or fed it through a pipe; else in part.
-//   - One that failed after its parent had left in order (a daemon) had nobody to
+//   - One whose parent left in order without asking for it (a daemon) had nobody to
 //     tell it to; what xargs, make and their kin run counts by their manuals.
 //   - A child that succeeded may still have done the wrong thing in silence, more
 //     so when it answers its parent through a pipe.
@@ -146,9 +146,18 @@ func sameAgain(k *timeline.Process) bool {
 	})
 }
 
-// left reports whether a process failed after its parent had ended in order.
+// left reports whether a process failed whose parent ended in order and never
+// asked how it went.
 func left(p *timeline.Process) bool {
-	return failed(p) && p.Parent != nil && p.Parent.Ended && !failed(p.Parent) && p.Parent.EndTime < p.EndTime
+	return failed(p) && p.Parent != nil && p.Parent.Ended && !failed(p.Parent) && !slices.ContainsFunc(p.Parent.Calls, func(call *timeline.Call) bool {
+		switch call.Name() {
+		case "wait4":
+			return call.Raw.Ret == int64(p.PID)
+		case "waitid":
+			return call.Raw.Ret == 0
+		}
+		return false
+	})
 }
 
 // orphaned reports whether a process ended in order and left one behind that
