@@ -102,7 +102,7 @@ traffic), joins what it saw, and explains why the program failed.
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{2, err} })
 	c.AddCommand(
 		runCommand(), attachCommand(), explainCommand(), showCommand(), followCommand(),
-		straceCommand(), ownerCommand(), replayCommand(), curlCommand(), nslookupCommand(), pdbCommand(), castCommand(),
+		straceCommand(), tcpdumpCommand(), ownerCommand(), replayCommand(), curlCommand(), nslookupCommand(), pdbCommand(), castCommand(),
 		demoCommand(), doctorCommand(), debugCommand(),
 	)
 	return c

@@ -380,10 +380,7 @@ func (p *Printer) loopback(b octets, length int) {
 	}
 	switch f := b.u8(at) | b.u8(at+1)<<8; f {
 	case 1:
-		p.s(", Reply")
-		if p.Verbose > 0 {
-			p.f(", receipt number %d", b.u8(at+2)|b.u8(at+3)<<8)
-		}
+		p.f(", Reply, receipt number %d", b.u8(at+2)|b.u8(at+3)<<8)
 		p.f(", data (%d octets)", length-at-4)
 	case 2:
 		p.f(", Forward Data, forwarding address %s", mac(b, at+2))

@@ -53,7 +53,6 @@ type Printer struct {
 	header    int    // bytes of the link header
 	number    int
 	reference int64 // of the time, for -ttt and -ttttt
-	began     bool
 	streams   map[streamKey]stream
 }
 
@@ -213,8 +212,8 @@ func (p *Printer) time(ns int64) {
 	case 2:
 		p.f("%d.%0*d ", ns/1e9, digits, frac)
 	case 3, 5:
-		if !p.began {
-			p.reference, p.began = ns, true
+		if p.reference == 0 {
+			p.reference = ns
 		}
 		unit := int64(1000)
 		if p.Nanos {
@@ -243,9 +242,9 @@ func (p *Printer) dump(data []byte) {
 	case p.HexASCII > 0:
 		p.hexASCII(rest, "\n\t")
 	case p.Hex > 1:
-		p.hex(data)
+		p.hex(data, "\n\t")
 	case p.Hex > 0:
-		p.hex(rest)
+		p.hex(rest, "\n\t")
 	case p.ASCII > 1:
 		p.ascii(data)
 	case p.ASCII > 0 && len(rest) > 0:
@@ -274,10 +273,10 @@ func (p *Printer) hexASCII(b []byte, indent string) {
 	}
 }
 
-func (p *Printer) hex(b []byte) {
+func (p *Printer) hex(b []byte, indent string) {
 	for i, c := range b {
 		if i%16 == 0 {
-			p.f("\n\t0x%04x: ", i)
+			p.f("%s0x%04x: ", indent, i)
 		}
 		if i%2 == 0 {
 			p.s(" ")
@@ -305,7 +304,7 @@ func (p *Printer) ascii(b []byte) {
 
 // unknown shows bytes of what is not known.
 func (p *Printer) unknown(b octets, n int, indent string) {
-	p.hexASCII(b.upTo(n), indent)
+	p.hex(b.upTo(n), indent)
 	if n > len(b) {
 		panic(cut{})
 	}

@@ -84,18 +84,12 @@ func (p *Printer) tcp(b octets, length int, h *ipHeader, fragment bool) {
 			p.f(":%d", seq+uint32(length))
 		}
 	}
-	switch {
-	case flags&flagACK != 0:
+	if flags&flagACK != 0 {
 		p.f(", ack %d", ack)
-	case p.Verbose > 1 && ack != 0:
-		p.f(", [ack %d != 0 while ACK flag not set]", ack)
 	}
 	p.f(", win %d", win)
-	switch {
-	case flags&flagURG != 0:
+	if flags&flagURG != 0 {
 		p.f(", urg %d", urgent)
-	case p.Verbose > 1 && urgent != 0:
-		p.f(", [urg %d != 0 while URG flag not set]", urgent)
 	}
 	if hlen > 20 {
 		p.s(", options [")
@@ -118,14 +112,13 @@ func (p *Printer) tcp(b octets, length int, h *ipHeader, fragment bool) {
 	}
 	if b = b[hlen:]; flags&flagRST != 0 {
 		if p.Verbose > 0 {
-			p.s(" [RST")
-			if !p.Quiet {
-				p.s(" ")
-				p.printable(b.upTo(min(length, 30)))
-				if length > 30 {
-					p.s("+")
-				}
+			p.s(map[bool]string{true: " [RST", false: " [!RST"}[len(b) >= length])
+			const shown = 30
+			if length > shown {
+				p.s("+")
 			}
+			p.s(" ")
+			p.printable(b.upTo(min(length, shown)))
 			p.s("]")
 		} else if len(b) < length {
 			panic(cut{})
@@ -163,13 +156,13 @@ func (p *Printer) relativeNumbers(h *ipHeader, sport, dport, flags int, seq, ack
 // tcpOptions prints the options; base is where the sequence numbers of SACK
 // blocks are counted from. It is false where the line ends with them.
 func (p *Printer) tcpOptions(b octets, left int, base uint32) (whole bool) {
-	sep := ""
+	sep, inside := "", false // an option's own bytes
 	defer func() {
 		r := recover()
 		if r == nil {
 			return
 		}
-		if _, short := r.(cut); !short {
+		if _, short := r.(cut); !short || !inside {
 			panic(r)
 		}
 		p.truncated()
@@ -188,6 +181,7 @@ func (p *Printer) tcpOptions(b octets, left int, base uint32) (whole bool) {
 		}
 		p.s(tcpOptions.of(kind, "unknown-%d"))
 		head := min(n, 2)
+		inside = true
 		data := b.from(head)
 		size := n - head
 		used := size
@@ -270,6 +264,7 @@ func (p *Printer) tcpOptions(b octets, left int, base uint32) (whole bool) {
 		if !ok {
 			return p.badOption(sep)
 		}
+		inside = false
 		if used+head != n {
 			p.f("[len %d]", n)
 		}
