@@ -28,7 +28,7 @@ const levels = `
 0 event sysabi sysabi/ pcapng filter
 1 dissect dissect/ casefile dynsym lens lens/python/stream native procfs remote ringbuf sockdiag
 2 lens/ launch pcapfilter wire timeline record
-3 rows compare explain explain/ pdb pdb/ replay resolve owner strace
+3 rows compare explain explain/ pdb pdb/ replay resolve owner strace tcpdump
 4 report webui demo wireshark show
 5 cmd/culprit
 T testkit testkit/ e2e e2e/ arch
