@@ -130,7 +130,7 @@ func injected(t testing.TB, sink lens.Sink, run, dir string, env []string, argv 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := Agent(run, "", func(a inject.Arrival) {
+	a, err := Agent(run, setting(env, keysVar), func(a inject.Arrival) {
 		if n := Refusal(a); n != nil {
 			sink.Put(event.Event{PID: a.PID, Body: n})
 		}
@@ -175,7 +175,7 @@ func record(t testing.TB, cwd string, env []string, argv ...string) *run {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- (&Lens{Poll: 5 * time.Millisecond}).Record(ctx, lens.Target{Dir: dir}, r.sink) }()
-	if way(env) == "environment" {
+	if setting(env, wayVar) == "environment" {
 		added, err := Prepare(dir, env)
 		if err != nil {
 			t.Fatal(err)
@@ -261,9 +261,12 @@ func script(name string) string {
 // wayVar in the environment of a program says how the tests bring the agent in.
 const wayVar = "AGENT_TEST_WAY"
 
-func way(env []string) string {
+// keysVar is the TLS key log that the tests give the agent.
+const keysVar = "AGENT_TEST_KEYS"
+
+func setting(env []string, name string) string {
 	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, wayVar+"="); ok {
+		if v, ok := strings.CutPrefix(e, name+"="); ok {
 			return v
 		}
 	}

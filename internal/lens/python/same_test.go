@@ -290,6 +290,16 @@ func TestKeyLog(t *testing.T) {
 		if k := all[*stream.KeyLog](r); len(k) != 1 || k[0].Path != log {
 			t.Errorf("%+v", k)
 		}
+		if setting(env, wayVar) == "environment" {
+			return
+		}
+		// Without the variable, and where Python is told not to look at any.
+		for _, options := range [][]string{nil, {"-I"}, {"-E"}, {"-I", "-S"}} {
+			argv := append(append([]string{py}, options...), script("keylog.py"))
+			if r := record(t, "", append(env, keysVar+"="+log), argv...); r.Stdout != strings.Repeat(log+"\n", 3) {
+				t.Errorf("%q: %+v", options, r.outcome)
+			}
+		}
 	})
 }
 
