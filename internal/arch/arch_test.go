@@ -47,6 +47,7 @@ timeline -> wire       what was said is heard the same way on recorded calls and
 explain -> compare     a run beside one that worked is judged by what differs
 record -> launch       a run starts its target through it
 lens/ptrace -> lens/python/inject  it brings the Python agent in
+lens/ptrace -> lens/python/remote  it says which line of Python made a call
 lens/python -> lens/python/inject  it makes the agent that is brought in
 record -> lens/python/inject  a run says how the agent comes in
 record -> lens/ebpf    a run chooses among the kernel lenses

@@ -76,7 +76,7 @@ type Syscall struct {
 	Ret   int64 // as the kernel returns it: -4095..-1 is -errno
 	Dur   int64 // ns from entry to exit
 	Mem   []Mem
-	Stack uint32 // id of the Python stack that made the call, 0 when not known
+	Stack uint32 // number of the Stack that made the call, 0 when not known
 }
 
 // Fork says that the envelope's thread made a child by fork, vfork, clone or

@@ -47,10 +47,12 @@ type Awaits struct {
 }
 
 // Stack is where a thread stood in a program that an interpreter runs, innermost
-// frame first.
+// frame first. One with a number is that which Syscall.Stack of later calls
+// names, of any thread.
 type Stack struct {
 	Lang   string // "python"
 	Frames []Frame
+	ID     uint32 // 0: none
 }
 
 // Frame is one function on a Stack.
@@ -131,7 +133,7 @@ func (s *Stack) append(b []byte) []byte {
 		b = appendString(appendString(b, f.File), f.Func)
 		b = binary.AppendUvarint(b, uint64(f.Line))
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(s.ID))
 }
 
 func (s *Stack) decode(c *cursor) {
@@ -146,6 +148,7 @@ func (s *Stack) decode(c *cursor) {
 		}
 		s.Frames = append(s.Frames, Frame{File: c.string(), Func: c.string(), Line: uint32(c.uint())})
 	}
+	s.ID = uint32(c.uint())
 }
 
 // Owner is the package that a file of the run came from.

@@ -111,7 +111,7 @@ func span(d time.Duration) string {
 // frame that is the program's own, and what that had called.
 func stackOf(p *timeline.Process, tid int32) string {
 	frames := p.Stacks[tid]
-	f, ok := ownFrame(frames)
+	f, ok := timeline.Own(frames)
 	if !ok {
 		return ""
 	}
@@ -120,18 +120,6 @@ func stackOf(p *timeline.Process, tid int32) string {
 		s += ", in " + frameOf(frames[0])
 	}
 	return s + "."
-}
-
-func ownFrame(frames []timeline.Frame) (timeline.Frame, bool) {
-	for _, f := range frames {
-		if !library(f.File) {
-			return f, true
-		}
-	}
-	if len(frames) > 0 {
-		return frames[0], true
-	}
-	return timeline.Frame{}, false
 }
 
 // circle: processes that wait for each other.
@@ -187,7 +175,7 @@ func (c *Case) threadsStuck(f *Finding, p *timeline.Process) float64 {
 		}
 		f.Evidence = append(f.Evidence, c.waitEvidence(p, a))
 		frames := p.Stacks[a.TID]
-		if own, ok := ownFrame(frames); ok {
+		if own, ok := timeline.Own(frames); ok {
 			name := fmt.Sprintf("%s (%s:%d)", own.Func, path.Base(own.File), own.Line)
 			if joins(frames) {
 				text = "waits for the end of another thread"

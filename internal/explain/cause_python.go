@@ -154,7 +154,4 @@ func (c *Case) exceptionFinding(cause string, e *timeline.Exception, l Link) Fin
 
 // library tells code that came with the interpreter or a package from the
 // program's own.
-func library(file string) bool {
-	return strings.Contains(file, "/site-packages/") || strings.Contains(file, "/dist-packages/") ||
-		strings.Contains(file, "/lib/python3") || strings.HasPrefix(file, "<frozen")
-}
+func library(file string) bool { return timeline.Library(file) }

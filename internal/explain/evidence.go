@@ -12,7 +12,11 @@ import (
 
 func callEvidence(call *timeline.Call) Evidence {
 	// Of a buffer its beginning will do: the words in it are told elsewhere.
-	return Evidence{"kernel", call.Leave(), call.String()}
+	text := call.String()
+	if f, ok := timeline.Own(call.Stack); ok {
+		text += ", made at " + frameOf(f)
+	}
+	return Evidence{"kernel", call.Leave(), text}
 }
 
 func exceptionEvidence(e *timeline.Exception) Evidence {

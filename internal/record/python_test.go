@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"culprit/internal/casefile"
 	"culprit/internal/event"
 	"culprit/internal/lens/python/stream"
+	"culprit/internal/sysabi"
 	"culprit/internal/testkit/pythons"
 )
 
@@ -134,6 +136,63 @@ func TestPythonStarts(t *testing.T) {
 			})
 		}
 	}
+}
+
+const lines = `import os, socket, threading
+def connects():
+    s = socket.socket()
+    try:
+        s.connect(('127.0.0.1', 1))  # line 5
+    except OSError: pass
+def opens(name):
+    try: open(name)  # line 8
+    except OSError: pass
+t = threading.Thread(target=connects); t.start(); t.join()
+opens('/no/such/file')
+if os.fork() == 0:
+    opens('/no/such/child')
+    os._exit(0)
+os.wait()
+`
+
+// Every call knows the line of Python that made it, in threads and in children.
+func TestPythonLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "lines.py")
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cache := t.TempDir()
+	pythons.Each(t, func(t *testing.T, python string) {
+		stacks := map[uint32]*event.Stack{}
+		got := map[string]string{}
+		for _, e := range recordAll(t, Config{Command: []string{python, file}, Env: pythons.Clean(), Cache: cache}) {
+			switch b := e.Body.(type) {
+			case *event.Stack:
+				stacks[b.ID] = b
+			case *event.Syscall:
+				s := stacks[b.Stack]
+				if s == nil {
+					continue
+				}
+				var own []string
+				for _, f := range s.Frames {
+					if f.File == file {
+						own = append(own, fmt.Sprintf("%s:%d", f.Func, f.Line))
+					} else if f.File == "<culprit>" && b.Flags&event.Injected == 0 && !strings.HasSuffix(f.Func, "exec_module") && !strings.HasSuffix(f.Func, "find_spec") {
+						t.Errorf("a call of the agent: %+v by %+v", b, s.Frames)
+					}
+				}
+				d := sysabi.Decode(b)
+				if text := string(d.Append(nil, sysabi.Options{})); d.Name == "connect" || strings.Contains(text, "/no/such/") {
+					got[fmt.Sprintf("%s %v", d.Name, strings.Contains(text, "child"))] = strings.Join(own, " ")
+				}
+			}
+		}
+		want := map[string]string{"connect false": "connects:5", "openat false": "opens:8 <module>:11", "openat true": "opens:8 <module>:13"}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("lines (-want +got):\n%s", d)
+		}
+	})
 }
 
 // recordAll makes a recording and returns its events.

@@ -9,6 +9,9 @@ import (
 
 var pythonFields = []Field{
 	protocol("py", Linked, "a Python exception", func(r *Row) bool { return r.Exception != nil }),
+	called("py.call.file", "files of the Python code that made the call, innermost first", filter.String, func(f timeline.Frame) filter.Value { return filter.S(f.File) }),
+	called("py.call.function", "its functions", filter.String, func(f timeline.Frame) filter.Value { return filter.S(f.Func) }),
+	called("py.call.line", "its lines", filter.Int, func(f timeline.Frame) filter.Value { return filter.I(int64(f.Line)) }),
 	mark("py.caught", Linked, "an except clause took it", func(r *Row) bool { return r.Exception != nil && r.Exception.Handled != nil }),
 	text("py.caught.file", Linked, "file of the clause that took it last", handler(func(h *timeline.Handler) string { return h.File })),
 	text("py.caught.function", Linked, "its function", handler(func(h *timeline.Handler) string { return h.Func })),
@@ -81,6 +84,17 @@ func handler(get func(*timeline.Handler) string) func(*Row) string {
 		}
 		return get(r.Exception.Handled)
 	}
+}
+
+// called is a field with a value for each frame of the Python code that made a
+// call.
+func called(name, doc string, t filter.Type, get func(timeline.Frame) filter.Value) Field {
+	return field(name, t, Kernel, doc, func(r *Row, to []filter.Value) []filter.Value {
+		for _, f := range r.stack() {
+			to = append(to, get(f))
+		}
+		return to
+	})
 }
 
 // frames is a field with values in each frame, innermost first.

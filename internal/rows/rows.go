@@ -65,6 +65,8 @@ func (k Kind) Lens() string { return kinds[k].lens }
 type Run struct {
 	Start event.Time
 	Wall  int64 // ns since 1970 at Start
+
+	stacks map[uint32][]timeline.Frame // that calls name, where rows are streamed
 }
 
 // Row is one row. Of the pointers those are set that its kind is about, and
@@ -142,7 +144,7 @@ func (r *Row) Failed() bool {
 // All gives the rows of a timeline in the order of their times. A row is valid
 // until the next one.
 func All(t *timeline.Timeline) iter.Seq[*Row] {
-	run := &Run{t.Start, t.Header.Wall}
+	run := &Run{Start: t.Start, Wall: t.Header.Wall}
 	return func(yield func(*Row) bool) {
 		others := others(t)
 		n, calls := 0, t.Calls
@@ -173,7 +175,7 @@ func All(t *timeline.Timeline) iter.Seq[*Row] {
 
 // Call makes the row of a call that belongs to a timeline.
 func Call(t *timeline.Timeline, c *timeline.Call) Row {
-	return callRow(&Run{t.Start, t.Header.Wall}, c)
+	return callRow(&Run{Start: t.Start, Wall: t.Header.Wall}, c)
 }
 
 func callRow(run *Run, c *timeline.Call) Row {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"culprit/internal/event"
 	"culprit/internal/filter"
 	"culprit/internal/testkit/recorded"
 )
@@ -138,10 +139,46 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// A call's row says which line of Python made it, streamed or from a timeline.
+func TestCalledAt(t *testing.T) {
+	events := []event.Event{
+		{Time: 1, Body: &event.Header{Command: []string{"x"}}},
+		{Time: 2, PID: 7, TID: 7, Body: &event.Stack{Lang: "python", ID: 3, Frames: []event.Frame{
+			{File: "/usr/lib/python3.11/socket.py", Func: "send", Line: 4}, {File: "/home/x/upload.py", Func: "put", Line: 12}}}},
+		{Time: 3, PID: 7, TID: 7, Body: &event.Syscall{Arch: event.ArchX8664, NR: 186, Ret: 7, Stack: 3}},
+		{Time: 4, PID: 7, TID: 7, Body: &event.Syscall{Arch: event.ArchX8664, NR: 186, Ret: 7}},
+		{Time: 5, Body: &event.End{}},
+	}
+	const filter = `py.call.file == "/home/x/upload.py" && py.call.function == "send" && py.call.line == 12`
+	p := compile(t, filter)
+	want := []string{"gettid() = 7  at upload.py:12 in put"}
+	check := func(how string, rows iter.Seq[*Row]) {
+		var got []string
+		for r := range rows {
+			if p.Match(r) {
+				_, line, _ := strings.Cut(string(r.AppendLine(nil, TextOptions{})), " 7 ")
+				got = append(got, strings.TrimSpace(line))
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", how, d)
+		}
+	}
+	check("from a timeline", All(recorded.Timeline(t, events)))
+	check("streamed", Scan(func(yield func(event.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}, p))
+}
+
 // unrecorded lists the fields that no recorded case or capture shows.
 var unrecorded = map[string]bool{
 	"dns.aaaa": true, "http.cache_control": true, "http.content_encoding": true, "http.cookie": true, "http.date": true,
 	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
 	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
+	"py.call.file": true, "py.call.function": true, "py.call.line": true, // TestCalledAt
 	"websocket.payload_length_ext_16": true, "websocket.payload_length_ext_64": true,
 }

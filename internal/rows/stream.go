@@ -125,6 +125,13 @@ func (s *stream) read(e *event.Event) *Row {
 		if dir := b.Private(); dir != "" {
 			s.dir = append([]byte(dir), '/')
 		}
+	case *event.Stack:
+		if b.ID != 0 {
+			if s.run.stacks == nil {
+				s.run.stacks = map[uint32][]timeline.Frame{}
+			}
+			s.run.stacks[b.ID] = timeline.Frames(b)
+		}
 	case *event.Fork:
 		if fds := s.fds[e.PID]; len(fds) > 0 && !b.Thread {
 			s.fds[b.Child] = slices.Clone(fds)

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,9 +23,25 @@ type TextOptions struct {
 func (r *Row) AppendLine(b []byte, o TextOptions) []byte {
 	b = fmt.Appendf(b, "%10.6f %-6s %6d ", r.Seconds(), r.Kind.Lens(), r.TID)
 	if r.Call != nil { // clean already
-		return append(r.Append(b, o), '\n')
+		b = r.Append(b, o)
+		if f, ok := timeline.Own(r.stack()); ok {
+			b = AppendClean(b, fmt.Sprintf("  at %s:%d in %s", path.Base(f.File), f.Line, f.Func))
+		}
+		return append(b, '\n')
 	}
 	return append(AppendClean(b, string(r.Append(nil, o))), '\n')
+}
+
+// stack is where the Python code stood that made the row's call, nil when that
+// is not known.
+func (r *Row) stack() []timeline.Frame {
+	switch {
+	case r.Call == nil:
+		return nil
+	case r.Call.Stack == nil && r.run != nil && r.Call.Raw != nil:
+		return r.run.stacks[r.Call.Raw.Stack]
+	}
+	return r.Call.Stack
 }
 
 // Append appends what a row says, without its time.

@@ -78,6 +78,7 @@ type builder struct {
 	out     [3]string // links of the root's descriptors 0, 1, 2
 	rest    map[lineKey]*Line
 	before  map[*Process]map[int32]Wait // the look before the newest, by thread
+	stacks  map[uint32][]Frame          // that calls name
 	dir     string                      // culprit's private directory in the run, with a slash
 }
 
@@ -272,7 +273,7 @@ func (b *builder) syscall(e *event.Event, s *event.Syscall) {
 		return
 	}
 	p := b.process(e.PID, e.Time)
-	c := &Call{Proc: p, TID: e.TID, Enter: e.Time, Raw: s}
+	c := &Call{Proc: p, TID: e.TID, Enter: e.Time, Raw: s, Stack: b.stacks[s.Stack]}
 	b.effects(c)
 	if b.ours(c) {
 		return

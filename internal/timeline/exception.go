@@ -100,3 +100,24 @@ func (e *Exception) String() string {
 	}
 	return e.Name() + ": " + e.Text
 }
+
+// Library tells code that came with the interpreter or a package from the
+// program's own.
+func Library(file string) bool {
+	return strings.Contains(file, "/site-packages/") || strings.Contains(file, "/dist-packages/") ||
+		strings.Contains(file, "/lib/python3") || strings.HasPrefix(file, "<frozen") || file == "<culprit>"
+}
+
+// Own is the innermost frame of the program's own code, the innermost of all when
+// there is none; not ok without frames.
+func Own(frames []Frame) (f Frame, ok bool) {
+	for _, f := range frames {
+		if !Library(f.File) {
+			return f, true
+		}
+	}
+	if len(frames) > 0 {
+		return frames[0], true
+	}
+	return Frame{}, false
+}

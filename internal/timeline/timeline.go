@@ -199,8 +199,9 @@ type Call struct {
 	TID   int32
 	Enter event.Time
 	Raw   *event.Syscall
-	Desc  *Desc  // of the descriptor it works on, nil when it has none or it is not known
-	Path  string // absolute path that it names, "" when none
+	Desc  *Desc   // of the descriptor it works on, nil when it has none or it is not known
+	Path  string  // absolute path that it names, "" when none
+	Stack []Frame // of the Python code that made it, innermost first; shared, nil when not known
 }
 
 // Leave is the time at which the call returned.

@@ -56,8 +56,24 @@ func (w *Witness) Limit(what, name string) *Limit {
 	return nil
 }
 
+// Frames are those of a recorded stack.
+func Frames(s *event.Stack) []Frame {
+	frames := make([]Frame, 0, len(s.Frames))
+	for _, f := range s.Frames {
+		frames = append(frames, Frame{File: f.File, Func: f.Func, Line: int(f.Line)})
+	}
+	return frames
+}
+
 // witness hangs what was read on the process that it is about.
 func (b *builder) witness(e *event.Event) {
+	if s, ok := e.Body.(*event.Stack); ok && s.ID != 0 {
+		if b.stacks == nil {
+			b.stacks = map[uint32][]Frame{}
+		}
+		b.stacks[s.ID] = Frames(s)
+		return
+	}
 	p := b.procs[e.PID]
 	if p == nil {
 		if p = b.latest(e.PID); p == nil {
@@ -79,10 +95,6 @@ func (b *builder) witness(e *event.Event) {
 		if p.Stacks == nil {
 			p.Stacks = map[int32][]Frame{}
 		}
-		frames := make([]Frame, 0, len(body.Frames))
-		for _, f := range body.Frames {
-			frames = append(frames, Frame{File: f.File, Func: f.Func, Line: int(f.Line)})
-		}
-		p.Stacks[e.TID] = frames
+		p.Stacks[e.TID] = Frames(body)
 	}
 }

@@ -81,6 +81,12 @@ func (r *Recorder) entered(t *task) {
 	}
 	t.lim = sysabi.Limits{String: maxString, Data: r.opt.Snaplen}
 	t.desc = nil
+	if t.emit {
+		var agents bool
+		if s.Stack, agents = r.stack(t); agents {
+			s.Flags |= event.Injected
+		}
+	}
 	if t.call != nil && t.emit {
 		r.takeArena(t)
 		s.Mem = t.call.Capture(s.Mem, event.Enter, &s.Args, 0, t.lim, &r.mem, t.arena)

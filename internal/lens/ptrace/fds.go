@@ -236,4 +236,7 @@ func (r *Recorder) losses() {
 	for _, s := range r.streams {
 		r.loss(s)
 	}
+	if n := r.stacks.lost; n > 0 {
+		r.sink.Put(event.Event{Time: lens.Now(), Body: &event.Loss{Lens: "code", What: "Python stacks over the limit", Count: n}})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/lens/python/inject"
+	pystack "culprit/internal/lens/python/remote"
 	"culprit/internal/procfs"
 	"culprit/internal/remote"
 	"culprit/internal/sysabi"
@@ -49,6 +50,7 @@ type process struct {
 	notes  uint32 // given for this process
 	peeked bool   // its sockets were looked at for the last time
 	door   *inject.Door
+	python *pystack.Reader // nil in what is no Python, or has no agent
 }
 
 func (r *Recorder) newProcess(pid int32) *process {
@@ -238,6 +240,7 @@ func (r *Recorder) atDoor(t *task, st unix.WaitStatus) bool {
 	case remote.Busy:
 		return true
 	case remote.Done:
+		t.proc.python = readerOf(t.pid, t.proc.door.Interpreter())
 		t.proc.door = nil
 		r.resume(t, 0)
 		return true
@@ -249,7 +252,7 @@ func (r *Recorder) atDoor(t *task, st unix.WaitStatus) bool {
 
 // enterDoor sees what program a process runs from now on; t stands still.
 func (r *Recorder) enterDoor(t *task) {
-	t.proc.door = nil
+	t.proc.door, t.proc.python = nil, nil
 	if r.opt.Agent != nil && !r.pass {
 		t.proc.door = r.opt.Agent.Exec(int(t.pid))
 	}
@@ -352,6 +355,9 @@ func (r *Recorder) forked(t *task, child int32, ev uint32) {
 		}
 		if d := t.proc.door; d != nil && !sharesMemory(t.tid, child) {
 			p.door = d.Fork(int(child))
+		}
+		if t.proc.python != nil {
+			p.python = t.proc.python.In(int(child))
 		}
 	}
 	r.newTask(child, p, f)

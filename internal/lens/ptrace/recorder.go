@@ -66,6 +66,7 @@ type Recorder struct {
 	until   event.Time      // how long these are waited for at the end
 	seized  uint32          // threads that were attached to
 	pause   event.Time      // for which the slowest of them stood still
+	stacks  stacks
 	peekBuf []byte
 	mem     memory
 	info    syscallInfo
@@ -102,6 +103,7 @@ func New(o Options) *Recorder {
 		rootGone: make(chan struct{}),
 		recorded: make(chan struct{}),
 		gone:     make(chan struct{}),
+		stacks:   newStacks(),
 	}
 	r.choice = choose(archNative, r.opt.Trace)
 	r.roles = map[event.Arch]*[tableSize]role{

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"time"
 
 	"culprit/internal/remote"
@@ -46,7 +47,7 @@ const way = "WAY"
 // bounds of what is read back of compiled code, in bytes.
 const maxCompiled = 4 << 20
 
-const newest = "14" // minor version that the agent knows
+const newest = 14 // minor version that the agent knows
 
 // minor is the beginning of what Py_GetVersion says.
 var minor = regexp.MustCompile(`^3\.(\d{1,2})\D`)
@@ -72,7 +73,7 @@ func (a *Agent) load(p *Interpreter, by string) func(*remote.Calls) error {
 		if err != nil {
 			return err
 		}
-		err = a.run(in, by)
+		err = a.run(in, p, by)
 		_, last := in.call("PyGILState_Release", state)
 		return errors.Join(err, last)
 	}
@@ -128,8 +129,8 @@ func (in *interior) withData(data []byte, use func(at uint64) error) error {
 }
 
 // run runs the code with the GIL held.
-func (a *Agent) run(in *interior, by string) error {
-	code, err := a.code(in)
+func (a *Agent) run(in *interior, p *Interpreter, by string) error {
+	code, err := a.code(in, p)
 	if err != nil {
 		return err
 	}
@@ -157,14 +158,17 @@ func (a *Agent) run(in *interior, by string) error {
 }
 
 // code makes the code object: from the cache, else by compiling the source.
-func (a *Agent) code(in *interior) (uint64, error) {
+func (a *Agent) code(in *interior, p *Interpreter) (uint64, error) {
 	v, err := in.call("Py_GetVersion")
 	if err != nil {
 		return 0, err
 	}
 	var version [16]byte
 	in.Memory(v, version[:])
-	if m := minor.FindSubmatch(version[:]); m == nil || len(m[1]) > 1 && string(m[1]) > newest {
+	if m := minor.FindSubmatch(version[:]); m != nil {
+		p.minor, _ = strconv.Atoi(string(m[1]))
+	}
+	if p.minor == 0 || p.minor > newest {
 		return 0, fmt.Errorf("%.6s: %w", version[:], ErrNew)
 	}
 	file := ""

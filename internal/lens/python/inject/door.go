@@ -37,7 +37,7 @@ const breakpoint = 0xcc // int3
 // Reasons why the agent stays out.
 var (
 	ErrOld    = errors.New("this CPython is older than 3.8")
-	ErrNew    = errors.New("this CPython is newer than what the agent knows (3." + newest + ")")
+	ErrNew    = fmt.Errorf("this CPython is newer than what the agent knows (3.%d)", newest)
 	ErrPyPy   = errors.New("this is PyPy and not CPython")
 	ErrSecure = errors.New("the program runs in secure-execution mode (set-uid)")
 )
@@ -166,7 +166,7 @@ func (d *Door) Fork(child int) *Door {
 	}
 	copied := &Door{agent: d.agent, pid: child, at: d.at, was: d.was, closed: d.closed}
 	if d.python != nil {
-		copied.python = &Interpreter{child, d.python.object.In(memory(child))}
+		copied.python = &Interpreter{PID: child, object: d.python.object.In(memory(child))}
 	}
 	return copied
 }
@@ -180,6 +180,9 @@ func (d *Door) shut(tid int) {
 		d.at = 0
 	}
 }
+
+// Interpreter is that of the process, nil before it is known.
+func (d *Door) Interpreter() *Interpreter { return d.python }
 
 // Close keeps the agent out from now on. The breakpoint goes when it is hit.
 func (d *Door) Close() { d.closed = true }

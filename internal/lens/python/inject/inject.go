@@ -26,6 +26,14 @@ import (
 type Interpreter struct {
 	PID    int
 	object *dynsym.Object
+	minor  int // 3.minor, 0 when not known yet
+}
+
+// Runtime says where _PyRuntime is, and which version 3.minor it is of; not ok
+// before the agent has come in.
+func (p *Interpreter) Runtime() (addr uint64, minor int, ok bool) {
+	addr, ok = p.object.Lookup("_PyRuntime")
+	return addr, p.minor, ok && p.minor != 0
 }
 
 func memory(pid int) dynsym.Memory {
@@ -86,7 +94,7 @@ func At(pid int, base uint64) (*Interpreter, error) {
 	if _, ok := o.Lookup("_Py_MergeZeroLocalRefcount"); ok {
 		return nil, ErrFreeThreaded
 	}
-	return &Interpreter{pid, o}, nil
+	return &Interpreter{PID: pid, object: o}, nil
 }
 
 // RunMain is the address of Py_RunMain: when it is called the interpreter is

@@ -22,6 +22,9 @@ type Reader struct {
 // Reader returns a Reader of the process.
 func (p Runtime) Reader() *Reader { return &Reader{r: p.reader(), run: p, states: map[int32]uint64{}} }
 
+// In returns a Reader of a process that was forked from this one.
+func (w *Reader) In(pid int) *Reader { return w.run.In(pid).Reader() }
+
 const (
 	stateSize = 184 // of a thread state, up to what is needed of it
 	frameSize = 112 // of a frame, likewise

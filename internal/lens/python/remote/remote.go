@@ -58,6 +58,18 @@ func Find(pid int) (Runtime, error) {
 	return Runtime{pid, minor, at}, err
 }
 
+// At is the interpreter of process pid whose version is 3.minor and whose
+// _PyRuntime is at addr.
+func At(pid, minor int, addr uint64) (Runtime, error) {
+	if minor < firstMinor || minor > lastMinor {
+		return Runtime{}, fmt.Errorf("Python 3.%d in process %d: %w", minor, pid, ErrNotPython)
+	}
+	return Runtime{pid, minor, addr}, nil
+}
+
+// In is the same interpreter in a process that was forked from this one.
+func (p Runtime) In(pid int) Runtime { return Runtime{pid, p.minor, p.at} }
+
 // Stacks reads the stacks of all threads of process pid.
 func Stacks(pid int) ([]Thread, error) {
 	r, err := Find(pid)
