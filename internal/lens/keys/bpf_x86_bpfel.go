@@ -28,6 +28,7 @@ const (
 	bpfVarLostBytes    = "lost_bytes"
 	bpfVarNamespaceDev = "namespace_dev"
 	bpfVarNamespaceIno = "namespace_ino"
+	bpfVarRecording    = "recording"
 )
 
 // loadBpf returns the embedded CollectionSpec for bpf.
@@ -96,6 +97,7 @@ type bpfVariableSpecs struct {
 	LostBytes    *ebpf.VariableSpec `ebpf:"lost_bytes"`
 	NamespaceDev *ebpf.VariableSpec `ebpf:"namespace_dev"`
 	NamespaceIno *ebpf.VariableSpec `ebpf:"namespace_ino"`
+	Recording    *ebpf.VariableSpec `ebpf:"recording"`
 }
 
 // bpfObjects contains all objects after they have been loaded into the kernel.
@@ -141,6 +143,7 @@ type bpfVariables struct {
 	LostBytes    *ebpf.Variable `ebpf:"lost_bytes"`
 	NamespaceDev *ebpf.Variable `ebpf:"namespace_dev"`
 	NamespaceIno *ebpf.Variable `ebpf:"namespace_ino"`
+	Recording    *ebpf.Variable `ebpf:"recording"`
 }
 
 // bpfPrograms contains all programs after they have been loaded into the kernel.

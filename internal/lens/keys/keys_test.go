@@ -155,6 +155,17 @@ func TestExported(t *testing.T) {
 	}
 }
 
+func TestDeadly(t *testing.T) {
+	for release, want := range map[string]bool{
+		"6.10.14": false, "6.11.0-29-generic": true, "6.12.57+deb13-amd64": true, "6.13.1": true, "6.14.0": false,
+		"6.1.0-13-amd64": false, "6.18.5": false, "7.12.1": false, "": false,
+	} {
+		if got := deadly(release); got != want {
+			t.Errorf("deadly(%q) = %v", release, got)
+		}
+	}
+}
+
 func TestCandidate(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/usr/lib/x86_64-linux-gnu/libssl.so.3":                true,

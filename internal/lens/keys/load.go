@@ -30,6 +30,7 @@ type objects struct {
 	Leave  *ebpf.Program `ebpf:"leave"`
 	Execed *ebpf.Program `ebpf:"execed"`
 
+	Recording *ebpf.Variable `ebpf:"recording"`
 	Lost      *ebpf.Variable `ebpf:"lost"`
 	LostBytes *ebpf.Variable `ebpf:"lost_bytes"`
 }
@@ -78,6 +79,16 @@ func (l *loaded) execs() error {
 	return err
 }
 
+// recording says whether the calls of the processes are recorded yet: without a
+// session's handshake its secrets are of no use, and its plaintext is.
+func (l *loaded) recording(on bool) {
+	v := uint32(0)
+	if on {
+		v = 1
+	}
+	_ = l.obj.Recording.Set(v)
+}
+
 // listen says that the plaintext of a process is wanted.
 func (l *loaded) listen(pid int32) { _ = l.obj.Procs.Put(pid, uint8(1)) }
 
@@ -104,7 +115,7 @@ func (l *loaded) probe(f *os.File, lib *library, plain bool) error {
 		l.links = append(l.links, k)
 		return nil
 	}
-	if err := set(ex.UprobeMulti, l.obj.Secret, lib.secret); err != nil || !plain {
+	if err := set(ex.UprobeMulti, l.obj.Secret, lib.secret); err != nil || !plain || lib.leave == nil && deadly(release()) {
 		return err
 	}
 	if err := set(ex.UprobeMulti, l.obj.Enter, lib.enter); err != nil {
@@ -114,6 +125,24 @@ func (l *loaded) probe(f *os.File, lib *library, plain bool) error {
 		return set(ex.UprobeMulti, l.obj.Leave, lib.leave)
 	}
 	return set(ex.UretprobeMulti, l.obj.Leave, lib.enter)
+}
+
+// deadly says whether a probe at a function's return may end a program: the
+// kernels 6.11 to 6.13 make it a system call, uretprobe, that the program's own
+// seccomp filter may answer with death. Later ones keep it from filters.
+func deadly(release string) bool {
+	var major, minor int
+	_, err := fmt.Sscanf(release, "%d.%d", &major, &minor)
+	return err == nil && major == 6 && minor >= 11 && minor <= 13
+}
+
+// release is the running kernel's.
+func release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
 }
 
 // detach ends all probes; what they found is still in the ring.

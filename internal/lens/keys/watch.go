@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +29,8 @@ type Watch struct {
 	sink  lens.Sink
 	opens map[uint32]bool // numbers of calls that open files
 
+	waiting atomic.Bool // for a recorder's first event
+
 	mu       sync.Mutex
 	l        *loaded
 	refused  error // the kernel's, nil while it was not asked or did not
@@ -38,6 +42,19 @@ type Watch struct {
 	told     map[told]bool
 	reader   sync.WaitGroup
 	expected sync.WaitGroup // the look at the system's libraries
+}
+
+// record takes note that a recorder is there. What was loaded since
+// Meet was called has gone by unseen.
+func (w *Watch) record() {
+	w.mu.Lock()
+	w.waiting.Store(false)
+	if w.l != nil {
+		w.l.recording(true)
+	}
+	pids := slices.Collect(maps.Keys(w.lives))
+	w.mu.Unlock()
+	w.meet(pids)
 }
 
 func (w *Watch) first() bool {
@@ -120,6 +137,9 @@ const (
 // Put passes the event on and looks at what it tells of.
 func (w *Watch) Put(e event.Event) {
 	w.sink.Put(e)
+	if w.waiting.Load() {
+		w.record()
+	}
 	switch b := e.Body.(type) {
 	case *event.Syscall:
 		if b.Arch == event.ArchX8664 && b.Ret >= 0 && w.opens[b.NR] {
@@ -244,7 +264,15 @@ func (w *Watch) opened(pid int32, s *event.Syscall) {
 func (w *Watch) Meet(pids []int32) {
 	w.mu.Lock()
 	w.plain = true
+	w.waiting.Store(true)
+	if w.l != nil {
+		w.l.recording(false)
+	}
 	w.mu.Unlock()
+	w.meet(pids)
+}
+
+func (w *Watch) meet(pids []int32) {
 	for _, pid := range pids {
 		w.follow(pid, 0)
 		dir := "/proc/" + strconv.Itoa(int(pid))
@@ -343,6 +371,7 @@ func (w *Watch) load() error {
 			l.listen(pid)
 		}
 	}
+	l.recording(!w.waiting.Load())
 	if w.late {
 		_ = l.execs() // without it more comes too late
 	}

@@ -27,6 +27,7 @@ struct regs {
 
 volatile const u64 namespace_dev; /* of the recorder's PID namespace, 0: the first of all */
 volatile const u64 namespace_ino;
+u32 recording;			  /* handshakes are recorded: their secrets are of use */
 u64 lost;			  /* records that did not fit into the ring */
 u64 lost_bytes;
 
@@ -192,7 +193,7 @@ int secret(struct regs *ctx)
 	if (bpf_probe_read_user(r->random, 32, (void *)random) || bpf_probe_read_user(r->secret, bounded(n, SECRET), (void *)at))
 		r->size = 0;
 	bpf_ringbuf_submit(r, 0);
-	if (bpf_map_lookup_elem(&procs, &h.pid)) {
+	if (recording && bpf_map_lookup_elem(&procs, &h.pid)) {
 		s.object = h.object;
 		s.pid = h.pid;
 		bpf_map_update_elem(&known, &s, &one, BPF_ANY);
