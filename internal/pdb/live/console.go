@@ -91,6 +91,10 @@ func (c *Console) ReadLine(prompt string, complete func(string, int) []string) (
 	line, err := c.term.ReadLine()
 	if err == io.EOF {
 		fmt.Fprintln(c.tty)
+		// A Terminal goes on with what it has read, also the end.
+		old := c.term
+		c.term = term.NewTerminal(c, "")
+		c.term.History = old.History
 		if c.interrupted {
 			err = ErrInterrupted
 		}
