@@ -20,6 +20,7 @@ import (
 type attachFlags struct {
 	pids     []string
 	snapshot bool
+	wire     bool
 	runFlags
 }
 
@@ -43,6 +44,7 @@ Exit status: 0; 1 when a process can't be attached to, 2 for wrong usage.`,
 	fl.StringVarP(&f.out, "output", "o", "", "save the case as `CASE` (default: NAME-DATE-TIME.pcapng here)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "record for `DURATION`, e.g. 10s, then let go")
 	fl.BoolVar(&f.noProbes, "no-probes", false, "as root, do not read TLS keys out of programs by uprobes")
+	fl.BoolVar(&f.wire, "packets", false, "as root, record the packets of their connections too")
 	fl.StringVar(&f.backend, "backend", "auto", "kernel recorder: auto, ebpf or ptrace")
 	fl.Int64Var(&f.maxStream, "max-stream", 16<<20, "keep at most `BYTES` of one connection")
 	fl.IntVar(&f.snaplen, "snaplen", 256, "keep at most `BYTES` of any other buffer")
@@ -101,6 +103,7 @@ func attach(c *cobra.Command, f attachFlags) error {
 	err = record.Attach(ctx, record.Attachment{
 		PIDs: pids, Case: f.out, Culprit: version, Timeout: f.timeout, Snapshot: f.snapshot,
 		Backend: f.backend, NoProbes: f.noProbes, MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
+		Packets: f.wire,
 	}, record.Watcher{Owner: ownerOf(owner.Open("/"))})
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/lens/keys"
+	"culprit/internal/lens/packet"
 	"culprit/internal/procfs"
 )
 
@@ -31,6 +32,7 @@ type Attachment struct {
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
 	Buffer    int           // bytes of the eBPF recorder's ring; 0: by the machine's memory
+	Packets   bool          // record the packets of their sockets too
 }
 
 // Attach records processes that run already until they are gone, the time is
@@ -63,7 +65,15 @@ func (a Attachment) record(ctx context.Context, w Watcher, spool lens.Sink) erro
 	}
 	a.header(spool)
 	snapshot(spool)
-	ran := &programs{sink: spool}
+	seen, done := spool, func() {}
+	if a.Packets && !a.Snapshot {
+		var err error
+		if seen, done, err = attachPackets(packet.Options{MaxStream: a.MaxStream}, spool); err != nil {
+			return err
+		}
+		defer done()
+	}
+	ran := &programs{sink: seen}
 	l := &looker{witness: newWitness(ran, nil), known: map[int32]bool{}, told: map[int32]*event.Exec{}}
 	for _, pid := range a.PIDs {
 		l.pids = append(l.pids, int32(pid))
@@ -95,6 +105,7 @@ func (a Attachment) record(ctx context.Context, w Watcher, spool lens.Sink) erro
 			}
 		}
 	}
+	done() // before what closes the recording
 	put(spool, end)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -60,16 +61,20 @@ func preparePackets(cfg Config) func(lens.Sink) (*packets, error) {
 	}
 }
 
-// start starts the command where its packets are seen.
-func (w *packets) start(command, env []string) (tried []string, pid int, errno unix.Errno) {
+// start starts the command where its packets are seen, or, when the kernel can't
+// do that (before Linux 5.7), anywhere.
+func (w *packets) start(s lens.Sink, command, env []string) (tried []string, pid int, errno unix.Errno) {
 	if w.lens == nil || w.lens.Cgroup() == nil {
 		return start(command, env, nil)
 	}
 	tried, pid, errno = start(command, env, w.lens.Cgroup())
 	switch errno {
-	case unix.ENOSYS, unix.EOPNOTSUPP, unix.EBUSY, unix.E2BIG, unix.EINVAL: // of clone3 with CLONE_INTO_CGROUP (Linux 5.7)
+	case unix.ENOSYS, unix.EOPNOTSUPP, unix.EBUSY, unix.E2BIG, unix.EINVAL: // of clone3(2), or of execve(2)
+		why := errno
 		w.close()
-		return start(command, env, nil)
+		if tried, pid, errno = start(command, env, nil); errno == 0 {
+			put(s, &event.Note{Lens: "wire", Code: "no-packets", Text: "a process can't be started in a cgroup: " + why.Error()})
+		}
 	}
 	return tried, pid, errno
 }
@@ -80,6 +85,23 @@ func (w *packets) watch(s lens.Sink) lens.Sink {
 		return s
 	}
 	return w.lens.Watch(s)
+}
+
+// attachPackets records the packets of processes that run already, by what the
+// kernel lens tells of their sockets. done ends it.
+func attachPackets(o packet.Options, s lens.Sink) (seen lens.Sink, done func(), err error) {
+	if err := packet.Reachable(); err != nil {
+		return nil, nil, fmt.Errorf("the packets can't be recorded here: %w", err)
+	}
+	w := &packets{lens: packet.New(o)}
+	seen = w.lens.Watch(s)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { w.record(ctx, lens.Target{}, s) })
+	return seen, func() { // as often as one likes
+		cancel()
+		running.Wait()
+	}, nil
 }
 
 func (w *packets) record(ctx context.Context, t lens.Target, s lens.Sink) {

@@ -113,7 +113,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 	}
 	snapshot(sink)
 
-	tried, pid, errno := wire.start(cfg.Command, env)
+	tried, pid, errno := wire.start(sink, cfg.Command, env)
 	put(sink, &event.Spawn{Errno: uint32(errno), Tried: tried})
 	if errno != 0 {
 		wire.close()
