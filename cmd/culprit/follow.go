@@ -32,7 +32,7 @@ type followOptions struct {
 
 // The values of the flags, as their help has them.
 var (
-	followLayers     = []string{"tls", "http", "grpc", "websocket", "tcp", "udp"}
+	followLayers     = []string{"tls", "http", "grpc", "websocket", "quic", "tcp", "udp"}
 	followForms      = []string{"text", "hex", "raw", "yaml"}
 	followDirections = []string{"client", "server", "both"}
 )
@@ -48,7 +48,9 @@ known, else as it went over the wire. Without STREAM it lists the conversations.
 The streams of a capture have Wireshark's numbers (tcp.stream, udp.stream), those of
 a case its own. --as chooses what to show: what TLS carried, HTTP messages with
 their bodies decoded, gRPC's with the messages in them by protobuf's wire types, a
-WebSocket's messages, the bytes of the TCP stream, or the datagrams of a UDP flow.
+WebSocket's messages, what QUIC's streams and datagrams carried, the bytes of the
+TCP stream, or the datagrams of a UDP flow. The number is udp.stream's with quic
+and udp, and with the others where no TCP connection has it.
 
 Exit status: 0, or 1 when the file can't be read to its end or has no such stream.`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -73,7 +75,7 @@ Exit status: 0, or 1 when the file can't be read to its end or has no such strea
 			return o.run(w, args[0], n)
 		},
 	}
-	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, grpc, websocket, tcp or udp (by itself the innermost plaintext)")
+	c.Flags().StringVar(&o.layer, "as", "", "what to show: tls, http, grpc, websocket, quic, tcp or udp (by itself the innermost plaintext)")
 	c.Flags().StringVar(&o.form, "show", "text", "form of the bytes: text, hex, raw or yaml")
 	c.Flags().StringVar(&o.direction, "direction", "both", "whose bytes: client, server or both")
 	keyLogFlag(c, &o.keyLogs)
@@ -137,6 +139,9 @@ func listStreams(w *bufio.Writer, t *timeline.Timeline) error {
 		case c.Packets != nil && c.Packets.Reset:
 			state = "RST from the " + side(c.Packets.ResetBy)
 		}
+		if c.Flow != nil {
+			fmt.Fprint(w, "udp ")
+		}
 		fmt.Fprintf(w, "%3d  %-40s %10d sent %10d received  %s %s\n", c.ID, c.Peer(), c.Sent, c.Received, how, state)
 		for _, x := range c.HTTP {
 			if x.Request != nil {
@@ -149,6 +154,9 @@ func listStreams(w *bufio.Writer, t *timeline.Timeline) error {
 		}
 	}
 	for _, s := range t.Flows {
+		if s.Session().Proto() == "quic" {
+			continue // a connection
+		}
 		fmt.Fprintf(w, "udp %d  %v to %v  %d sent %d received  %s\n", s.ID, s.UDP.From, s.UDP.To, s.UDP.Bytes[0], s.UDP.Bytes[1], s.Session().Proto())
 	}
 	return nil
@@ -172,8 +180,8 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 		if c.TLS == nil {
 			return fmt.Errorf("connection %d does not speak TLS", c.ID)
 		}
-	case "udp":
-		return errors.New("--as udp is for captures: a case has connections")
+	case "udp", "quic":
+		return fmt.Errorf("--as %s is for captures: a case has connections", o.layer)
 	}
 	f := o.printer(w, c.Peer(), c.Local.String(), c.Remote.String())
 	webSocket := o.layer == "" && len(c.WebSocket) > 0
@@ -208,12 +216,27 @@ func (o *followOptions) recorded(w *bufio.Writer, c *timeline.Conn) error {
 // followBody is how much of an HTTP body is shown.
 const followBody = 16 << 20
 
-// capture prints a stream of a capture as the walk comes by.
+// errNoStream says that a capture has no stream with a number.
+var errNoStream = errors.New("no such stream")
+
+// capture prints a stream of a capture: of TCP, or of UDP when that is wanted, or
+// when no TCP connection has the number.
 func (o *followOptions) capture(w *bufio.Writer, path string, n int) error {
-	proto := uint8(tcp.ProtoTCP)
-	if o.layer == "udp" {
-		proto = tcp.ProtoUDP
+	err := errNoStream
+	if o.layer != "udp" && o.layer != "quic" {
+		err = o.stream(w, path, n, tcp.ProtoTCP)
 	}
+	if errors.Is(err, errNoStream) && o.layer != "tcp" && o.layer != "tls" {
+		err = o.stream(w, path, n, tcp.ProtoUDP)
+	}
+	if errors.Is(err, errNoStream) {
+		return fmt.Errorf("%s has no such stream: `culprit follow %s` lists them", path, path)
+	}
+	return err
+}
+
+// stream prints a stream as the walk comes by.
+func (o *followOptions) stream(w *bufio.Writer, path string, n int, proto uint8) error {
 	f := follower{o: o, w: w}
 	options := wire.Options{
 		Body: -1,
@@ -242,7 +265,7 @@ func (o *followOptions) capture(w *bufio.Writer, path string, n int) error {
 		}
 	}
 	if f.p == nil {
-		return fmt.Errorf("%s has no such stream: `culprit follow %s` lists them", path, path)
+		return errNoStream
 	}
 	f.take(p.Rest())
 	f.settle(true)
@@ -279,11 +302,14 @@ func (f *follower) data(e *wire.Event) {
 	x := piece{Time: e.Time, Dir: e.Dir, Data: e.Data, Gap: e.Gap, Packet: e.LastRef}
 	switch {
 	case e.Session == nil && e.Proto == "http": // a body: its bytes have come by already
-	case e.Session == nil:
-		if f.o.layer == "" || f.o.layer == e.Proto {
-			f.settle(true)
-			f.p.frame(e.Msg.(*websocket.Frame), false)
+	case e.Session == nil && (f.o.layer == "" || f.o.layer == e.Proto):
+		f.settle(true)
+		if m, ok := e.Msg.(*websocket.Frame); ok {
+			f.p.frame(m, false)
+		} else {
+			f.p.piece(x)
 		}
+	case e.Session == nil:
 	case f.o.layer == "":
 		x.Data = slices.Clone(x.Data)
 		f.wait = append(f.wait, waiting{x, e.Depth, e.Session})
@@ -308,7 +334,7 @@ func (f *follower) take(events []wire.Event) {
 }
 
 // opened are the protocols of whose bytes only what came out of them is shown.
-var opened = []string{"tls", "sslv2", "websocket"}
+var opened = []string{"tls", "sslv2", "websocket", "quic"}
 
 // settle prints those pieces that no layer opened: of bytes that TLS or a tunnel
 // carries, what came out of them stands for them.

@@ -42,6 +42,8 @@ lens/ptrace -> launch  its probe starts a process of its own to try the filter o
 sysabi -> event        it says how event.Syscall's memory is read; event knows no system call
 pdb -> rows            a moment's calls and messages read as in culprit show
 dissect/grpc -> dissect/http   it reads what HTTP messages carry
+dissect/http3 -> dissect/http  its messages are HTTP's, whatever the version
+dissect/quic -> dissect/tls     its handshake is TLS's
 dissect/http2 -> dissect/http  its messages are HTTP's, whatever the version
 timeline -> wire       what was said is heard the same way on recorded calls and on packets
 explain -> compare     a run beside one that worked is judged by what differs

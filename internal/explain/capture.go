@@ -119,7 +119,7 @@ func (c *Case) recovered(conn *timeline.Conn, at event.Time) bool {
 			_, _, bad := o.TLS.Fatal()
 			return !bad && o.TLS.Version != ""
 		}
-		return !o.Packets.Reset
+		return o.Packets == nil || !o.Packets.Reset
 	})
 }
 
@@ -219,7 +219,7 @@ func (c *Case) refusal(conn *timeline.Conn, x *timeline.Exchange) (f Finding, we
 
 // ended reports whether a direction came to its end before the capture did.
 func ended(conn *timeline.Conn, d dissect.Dir) bool {
-	return conn.Packets.Half[d].FIN != 0 || conn.Packets.Reset
+	return conn.Packets != nil && (conn.Packets.Half[d].FIN != 0 || conn.Packets.Reset)
 }
 
 // patience is how long a SYN may be without an answer (RFC 6298: the first
@@ -229,6 +229,9 @@ const patience = 1e9
 // broken is a connection that did not come about, or was cut off.
 func broken(conn *timeline.Conn, end event.Time) (f Finding, weight float64, at event.Time, proof string, ok bool) {
 	p := conn.Packets
+	if p == nil {
+		return f, 0, 0, "", false
+	}
 	up, down := &p.Half[dissect.ToServer], &p.Half[dissect.ToClient]
 	switch {
 	case p.SawSYN && p.Established == 0 && p.Reset && p.ResetBy == dissect.ToClient && up.Bytes == 0:
@@ -363,6 +366,6 @@ func (c *Case) summary() string {
 	for _, conn := range c.T.Conns {
 		requests += len(conn.HTTP)
 	}
-	return fmt.Sprintf("%s packets, %d TCP connections, %d HTTP requests, %d DNS questions.",
+	return fmt.Sprintf("%s packets, %d connections, %d HTTP requests, %d DNS questions.",
 		count(int64(c.T.Capture.Packets)), len(c.T.Conns), requests, len(c.T.Lookups))
 }

@@ -13,7 +13,7 @@ import (
 var serviceNames = map[string]string{
 	"smtp": "the mail server", "ftp": "the FTP server", "pop3": "the mail server", "imap": "the mail server", "rsync": "the rsync server",
 	"nats": "NATS", "redis": "Redis", "postgres": "PostgreSQL", "mysql": "MySQL", "ssh": "the SSH server",
-	"websocket": "the WebSocket server", "grpc": "the gRPC server", "http2": "the HTTP/2 server",
+	"websocket": "the WebSocket server", "grpc": "the gRPC server", "http2": "the HTTP/2 server", "http3": "the HTTP/3 server", "quic": "the QUIC server",
 }
 
 var serviceRefusal = Cause{

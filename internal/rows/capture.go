@@ -7,6 +7,7 @@ import (
 
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/http2"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
 	"culprit/internal/filter"
@@ -109,6 +110,10 @@ func (s *captured) row(e *wire.Event, h timeline.Heard) *Row {
 			return nil
 		}
 		r.Kind, r.Alert = Alert, &t.Alerts[len(t.Alerts)-1]
+	case *quic.Packet:
+		r.Kind, r.QUIC = QUICPacket, m
+	case *quic.Close:
+		r.Kind, r.Close = QUICClose, m
 	case *http2.Reset:
 		r.Kind, r.Control = Reset, &timeline.Control{Time: e.Time, Dir: e.Dir, Reset: m}
 	case *http2.GoAway:

@@ -25,7 +25,7 @@ const (
 // commands do without.
 var Fields = sync.OnceValue(func() *filter.Table[Row] {
 	return filter.NewTable(frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields,
-		netFields, packetFields, said(tlsFields), said(httpFields), said(http2Fields), said(grpcFields), said(webSocketFields), said(dnsFields))
+		netFields, packetFields, said(tlsFields), said(httpFields), said(http2Fields), said(quicFields), said(grpcFields), said(webSocketFields), said(dnsFields))
 })
 
 // said puts fields into the group of what was said.

@@ -38,10 +38,16 @@ var packetFields = sorted(append([]Field{
 	segment("tcp.seq_raw", "sequence number as sent", func(p *wire.Packet) uint64 { return uint64(p.Seq) }),
 	segment("tcp.window_size_value", "window as sent, not scaled", func(p *wire.Packet) uint64 { return uint64(p.Window) }),
 	number("udp.stream", Linked, "number of the UDP flow, from 0", func(r *Row) (uint64, bool) {
-		if !transport(r, sockDgram) || r.Packet == nil {
+		switch {
+		case !transport(r, sockDgram):
+			return 0, false
+		case r.Packet != nil:
+			return uint64(r.Packet.Stream.ID), true
+		}
+		if r.Conn == nil || r.Conn.Flow == nil {
 			return 0, false
 		}
-		return uint64(r.Packet.Stream.ID), true
+		return uint64(r.Conn.ID), true
 	}),
 }, analysisFields()...))
 

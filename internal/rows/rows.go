@@ -15,6 +15,7 @@ import (
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/http2"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
@@ -43,7 +44,9 @@ const (
 	WebSocket // a frame
 	Reset     // of a stream of HTTP/2
 	GoAway    // of HTTP/2
-	Packet    // of a capture
+	QUICPacket
+	QUICClose
+	Packet // of a capture
 )
 
 var kinds = [...]struct{ name, lens string }{
@@ -52,6 +55,7 @@ var kinds = [...]struct{ name, lens string }{
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
 	WebSocket: {"websocket", "wire"}, Reset: {"http2-reset", "wire"}, GoAway: {"http2-goaway", "wire"},
+	QUICPacket: {"quic", "wire"}, QUICClose: {"quic-close", "wire"},
 	Query: {"dns", "wire"}, Answer: {"dns-answer", "wire"}, Packet: {"packet", "wire"},
 }
 
@@ -93,6 +97,8 @@ type Row struct {
 	Lookup    *timeline.Lookup
 	Frame     *websocket.Frame
 	Control   *timeline.Control // of Reset and GoAway
+	QUIC      *quic.Packet
+	Close     *quic.Close
 	Packet    *wire.Packet
 
 	run     *Run
@@ -131,6 +137,8 @@ func (r *Row) Failed() bool {
 		return r.Lookup.Rcode != "NOERROR"
 	case Reset:
 		return true
+	case QUICClose:
+		return r.Close.Failure()
 	case GoAway:
 		return r.Control.GoAway.Code != http2.NoError
 	case WebSocket:

@@ -72,7 +72,7 @@ func TestStreams(t *testing.T) {
 // TestFields checks the tables: sorted, documented, unique, with getters that
 // give values of the field's type for every row there is.
 func TestFields(t *testing.T) {
-	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, http2Fields, grpcFields, webSocketFields, dnsFields} {
+	for _, list := range [][]Field{frameFields, processFields, syscallFields, argFields(), kernelFields, pythonFields, netFields, packetFields, tlsFields, httpFields, http2Fields, quicFields, grpcFields, webSocketFields, dnsFields} {
 		if !slices.IsSortedFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) }) {
 			t.Errorf("the table of %s is not sorted", list[0].Name)
 		}
@@ -176,7 +176,7 @@ func TestCalledAt(t *testing.T) {
 
 // unrecorded lists the fields that no recorded case or capture shows.
 var unrecorded = map[string]bool{
-	"dns.aaaa": true, "http.cache_control": true, "http.content_encoding": true, "http.cookie": true, "http.date": true,
+	"dns.aaaa": true, "http.cache_control": true, "http.cookie": true,
 	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
 	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
 	"py.call.file": true, "py.call.function": true, "py.call.line": true, // TestCalledAt

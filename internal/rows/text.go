@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"culprit/internal/dissect"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/websocket"
 	"culprit/internal/sysabi"
 	"culprit/internal/timeline"
@@ -87,6 +88,14 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		return b
 	case Answer:
 		return fmt.Appendf(b, "DNS %s %s: %s %v", r.Lookup.Type, r.Lookup.Name, r.Lookup.Rcode, r.Lookup.Addrs)
+	case QUICPacket:
+		return appendQUIC(b, r.QUIC, id)
+	case QUICClose:
+		b = fmt.Appendf(b, "[%d] QUIC CONNECTION_CLOSE %s", id, r.Close.Name())
+		if r.Close.Reason != "" {
+			b = fmt.Appendf(b, ": %s", r.Close.Reason)
+		}
+		return b
 	case Reset:
 		x := r.Control.Reset
 		b = fmt.Appendf(b, "[%d] HTTP/2 stream %d reset: %v", id, x.Stream, x.Code)
@@ -124,6 +133,25 @@ func (r *Row) appendAlert(b []byte, id int) []byte {
 		b = append(b, " (fatal)"...)
 	}
 	return append(append(b, " from the "...), side...)
+}
+
+func appendQUIC(b []byte, p *quic.Packet, id int) []byte {
+	b = fmt.Appendf(b, "[%d] QUIC", id)
+	if p.Version != 0 {
+		b = fmt.Appendf(b, " %v", p.Version)
+	}
+	b = fmt.Appendf(b, " %v", p.Type)
+	switch {
+	case p.Type == quic.VersionNegotiation:
+		b = fmt.Appendf(b, " %v", p.Supported)
+	case p.Type == quic.Retry:
+	case p.Opened:
+		b = fmt.Appendf(b, " %d", p.Number)
+	}
+	if p.Why != "" {
+		b = fmt.Appendf(b, " (%s)", p.Why)
+	}
+	return b
 }
 
 func (r *Row) appendFrame(b []byte, id int) []byte {

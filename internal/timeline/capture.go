@@ -74,7 +74,7 @@ type lookupKey struct {
 
 // Heard is what an event is about.
 type Heard struct {
-	Conn     *Conn     // of TCP
+	Conn     *Conn     // of TCP, or of QUIC
 	Exchange *Exchange // of an HTTP message; one that is kept nowhere when its head is told
 	Lookup   *Lookup   // of DNS
 }
@@ -106,12 +106,31 @@ func (b *Capture) stream(s *wire.Stream) *listener {
 	return l
 }
 
+// flow makes the connection of a flow of datagrams that speaks QUIC.
+func (b *Capture) flow(s *wire.Stream) *listener {
+	if l, ok := s.User.(*listener); ok {
+		return l
+	}
+	if !b.Forget && len(b.t.Conns) >= maxConns {
+		return nil
+	}
+	l := &listener{c: &Conn{ID: s.ID, Type: sockDgram, Opened: s.UDP.Opened, Flow: s.UDP}, forget: b.Forget}
+	s.User = l
+	if !b.Forget {
+		b.t.Conns = append(b.t.Conns, l.c)
+	}
+	return l
+}
+
 // Take takes the next event. What it returns is valid until the next one.
 func (b *Capture) Take(e *wire.Event) (h Heard) {
 	if m, ok := e.Msg.(wire.DNS); ok && m.Message != nil {
 		h.Lookup = b.dns(e, m.Message)
 	}
 	l := b.stream(e.Stream)
+	if l == nil && e.Proto == "quic" {
+		l = b.flow(e.Stream)
+	}
 	if l == nil {
 		return h
 	}
@@ -173,6 +192,10 @@ func (b *Capture) end(p *wire.Pass) {
 	t.Start, t.EndAt = p.First, p.Last
 	t.Header.Wall = int64(p.First)
 	for _, c := range t.Conns {
+		if c.Packets == nil {
+			c.Sent, c.Received = c.Flow.Bytes[dissect.ToServer], c.Flow.Bytes[dissect.ToClient]
+			continue
+		}
 		c.Local, c.Remote = c.Packets.Client, c.Packets.Server
 		up, down := &c.Packets.Half[dissect.ToServer], &c.Packets.Half[dissect.ToClient]
 		c.Sent, c.Received, c.Holes = up.Bytes, down.Bytes, up.Missing+down.Missing

@@ -10,6 +10,7 @@ import (
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/event"
 	"culprit/internal/sysabi"
+	"culprit/internal/wire"
 )
 
 // Conn is one conversation on a socket: a TCP connection, a connected UDP
@@ -38,12 +39,13 @@ type Conn struct {
 	Unread         []byte     // what lay in the receive queue, never read by the program
 	EOF            event.Time // a read returned 0: the peer had closed; 0 when not seen
 
-	Packets   *tcp.Conn // what its packets show; nil where none were recorded
-	Carried   bool      // of a recorded UDP socket: its packets were recorded
-	Carriage            // of its packets
-	ICMP      []ICMP    // errors about it that this machine got
-	Segments  []Segment // of a recorded one
-	plain     []piece   // that was taken at a TLS library
+	Packets   *tcp.Conn  // what its packets show; nil where none were recorded
+	Flow      *wire.Flow // of a capture: that of a connection without TCP; nil for all others
+	Carried   bool       // of a recorded UDP socket: its packets were recorded
+	Carriage             // of its packets
+	ICMP      []ICMP     // errors about it that this machine got
+	Segments  []Segment  // of a recorded one
+	plain     []piece    // that was taken at a TLS library
 	TLS       *TLS
 	HTTP      []*Exchange
 	Replies   []Reply          // the newest

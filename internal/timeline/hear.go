@@ -9,6 +9,7 @@ import (
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/http2"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
@@ -92,6 +93,9 @@ func (l *listener) event(e *wire.Event) *Exchange {
 		switch e.Proto {
 		case "http", "http2":
 			l.layers++
+		case "quic":
+			l.layers++
+			c.TLS = &TLS{}
 		case "tls":
 			if c.TLS == nil {
 				c.TLS = &TLS{}
@@ -103,6 +107,12 @@ func (l *listener) event(e *wire.Event) *Exchange {
 		return l.message(e, m)
 	case service.Reply:
 		l.reply(e.Proto, m)
+	case *quic.Reset:
+		if q := l.onStream(m.Stream); q != nil && !m.Stop && e.Dir == dissect.ToClient {
+			l.reply("http3", service.Reply{Span: e.Span, Request: asked(q), Code: quic.AppCode(m.Code), Text: "the stream was reset", Refused: true})
+		}
+	case *quic.Close:
+		l.closed(e, m)
 	case *websocket.Frame:
 		l.frame(m)
 	case *websocket.Damage:
@@ -126,7 +136,7 @@ func (l *listener) event(e *wire.Event) *Exchange {
 			l.reply("http2", service.Reply{Span: e.Span, Code: m.Code.String(), Text: cmp.Or(m.Debug, "it takes no more requests"), Refused: true})
 		}
 	default:
-		if e.Proto == "tls" && c.TLS != nil {
+		if (e.Proto == "tls" || e.Proto == "quic") && c.TLS != nil {
 			l.tls(e)
 		}
 	}
@@ -213,6 +223,12 @@ func (l *listener) exchange(n int) *Exchange {
 	return x
 }
 
+func (l *listener) alert(a Alert) {
+	if t := l.c.TLS; t != nil && len(t.Alerts) < maxDamage {
+		t.Alerts = append(t.Alerts, a)
+	}
+}
+
 // tls takes an event of the TLS layer.
 func (l *listener) tls(e *wire.Event) {
 	t := l.c.TLS
@@ -248,9 +264,7 @@ func (l *listener) tls(e *wire.Event) {
 		if !m.Opaque {
 			a.Name = m.Description.String()
 		}
-		if len(t.Alerts) < maxDamage {
-			t.Alerts = append(t.Alerts, a)
-		}
+		l.alert(a)
 	case tls.Finished:
 		l.finished[e.Dir&1] = true
 		t.Done = t.Done || l.finished[0] && l.finished[1]

@@ -2,12 +2,14 @@ package timeline
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 
 	"culprit/internal/dissect"
 	"culprit/internal/dissect/grpc"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/http2"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/websocket"
 	"culprit/internal/event"
@@ -58,6 +60,31 @@ type Control struct {
 func (l *listener) control(x Control) {
 	if !l.forget {
 		l.c.Controls = newest(l.c.Controls, x)
+	}
+}
+
+// onStream is the request on a stream of HTTP/3, nil when it was not seen.
+func (l *listener) onStream(id uint64) *http.Message {
+	for i := len(l.c.HTTP) - 1; i >= 0; i-- {
+		if q := l.c.HTTP[i].Request; q != nil && q.Version == "HTTP/3" && q.Stream == id {
+			return q
+		}
+	}
+	return nil
+}
+
+// closed takes CONNECTION_CLOSE: a TLS alert in QUIC's clothes, or a code of its
+// own.
+func (l *listener) closed(e *wire.Event, m *quic.Close) {
+	if alert, ok := m.Alert(); ok {
+		l.alert(Alert{Time: e.Time, Dir: e.Dir, Fatal: true, Name: alert.String()})
+		return
+	}
+	if m.Failure() {
+		l.c.damage(fmt.Sprintf("CONNECTION_CLOSE %v: %s %q", e.Dir, m.Name(), m.Reason))
+	}
+	if e.Dir == dissect.ToClient {
+		l.reply("quic", service.Reply{Span: e.Span, Code: m.Name(), Text: cmp.Or(m.Reason, "it closed the connection"), Refused: m.Failure()})
 	}
 }
 

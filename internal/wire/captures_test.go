@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"culprit/internal/dissect/http"
+	"culprit/internal/dissect/http3"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/tcp"
 	"culprit/internal/dissect/tls"
 	"culprit/internal/dissect/websocket"
@@ -29,6 +31,8 @@ type tshark struct {
 	HTTP      table    `json:"K-http"`
 	HTTP2     table    `json:"K-http2"`
 	WebSocket table    `json:"K-websocket"`
+	QUIC      table    `json:"K-quic"`
+	HTTP3     table    `json:"K-http3"`
 	DNS       table    `json:"K-dns"`
 	TLS       table    `json:"K-tls"`
 	Conv      []string `json:"K-conv"`
@@ -40,6 +44,9 @@ type table struct {
 	Lines int
 	Head  []string
 }
+
+// quicPacket is what tshark lists of the QUIC packets in a datagram.
+type quicPacket struct{ versions, frames []string }
 
 type follow struct {
 	Stream int
@@ -55,9 +62,11 @@ type seen struct {
 	packets                 map[int]string // by row: time, captured length, length
 	ip, ipv6, tcp, udp      int
 	syn, fin, rst, withData int
-	streams                 [2]int   // TCP, UDP
-	requests, answers       []string // "stream method target", "stream status"
-	frames                  []string // of WebSockets: stream fin opcode mask length close code
+	streams                 [2]int                // TCP, UDP
+	requests, answers       []string              // "stream method target", "stream status"
+	frames                  []string              // of WebSockets: stream fin opcode mask length close code
+	quic                    map[int64]*quicPacket // by packet
+	http3                   []string              // stream, type and length of a frame
 	dns                     []string
 	suites, names, alerts   []string
 	follow                  map[string]*stream // "tls 0", "tcp 0"
@@ -71,7 +80,7 @@ func walk(t *testing.T, path string) *seen {
 	if b, err := os.ReadFile(strings.TrimSuffix(base, filepath.Ext(base)) + ".keys"); err == nil {
 		keys.Add(b)
 	}
-	s := &seen{analysis: map[string]int{}, packets: map[int]string{}, follow: map[string]*stream{}}
+	s := &seen{quic: map[int64]*quicPacket{}, analysis: map[string]int{}, packets: map[int]string{}, follow: map[string]*stream{}}
 	p, err := Open(path, Options{Keys: &keys, Body: -1, Data: s.data})
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +182,22 @@ func (s *seen) events(list []Event) {
 				code = strconv.Itoa(int(m.Code))
 			}
 			s.frames = append(s.frames, fmt.Sprintf("%d %v %d %v %d %s", id, m.Fin, m.Opcode, m.Masked, m.ShortLength(), code))
+		case *quic.Packet:
+			x := s.quic[e.LastRef]
+			if x == nil {
+				x = new(quicPacket)
+				s.quic[e.LastRef] = x
+			}
+			if m.Type != quic.OneRTT {
+				x.versions = append(x.versions, fmt.Sprintf("0x%08x", uint32(m.Version)))
+			}
+			for _, n := range m.Frames {
+				if n != 0 { // tshark counts padding by runs of its own
+					x.frames = append(x.frames, strconv.FormatUint(n, 10))
+				}
+			}
+		case http3.Frame:
+			s.http3 = append(s.http3, fmt.Sprintf("%d %d %d", m.Stream, m.Type, m.Length))
 		case DNS:
 			if m.Message == nil {
 				continue
@@ -311,6 +336,8 @@ func compare(want *tshark, got *seen) map[string]string {
 	diff["http"] = compareHTTP(want.HTTP, got)
 	diff["http2"] = compareHTTP2(want.HTTP2, got)
 	diff["websocket"] = compareWebSocket(want.WebSocket, got)
+	diff["quic"] = compareQUIC(want.QUIC, got)
+	diff["http3"] = compareHTTP3(want.HTTP3, got)
 	diff["dns"] = compareDNS(want.DNS, got.dns)
 	diff["tls"] = compareTLS(want.TLS, got)
 	diff["follow"] = compareFollow("tls", want.FollowTLS, got.follow)
@@ -427,6 +454,42 @@ func compareWebSocket(want table, got *seen) string {
 	}
 	if l := lacks(got.frames, rows); len(l) > 0 || len(rows) != len(got.frames) && want.Lines <= len(want.Head) {
 		return fmt.Sprintf("lacks %q; has %q", l, got.frames)
+	}
+	return ""
+}
+
+func compareQUIC(want table, got *seen) string {
+	if want.Lines != len(got.quic) {
+		return fmt.Sprintf("%d datagrams, want %d", len(got.quic), want.Lines)
+	}
+	for _, row := range want.Head {
+		f := fields(row, 5)
+		n, _ := strconv.ParseInt(f[0], 10, 64)
+		x := got.quic[n]
+		if x == nil {
+			return "lacks " + row
+		}
+		frames := slices.DeleteFunc(split(f[3]), func(t string) bool { return t == "0" })
+		if g, w := strings.Join(x.frames, ","), strings.Join(frames, ","); g != w || strings.Join(x.versions, ",") != f[1] {
+			return fmt.Sprintf("packet %d has frames %s of %v, want %s of %s", n, g, x.versions, w, f[1])
+		}
+	}
+	return ""
+}
+
+func compareHTTP3(want table, got *seen) string {
+	var rows []string
+	for _, row := range want.Head {
+		f := fields(row, 4)
+		streams, types, lengths := split(f[1]), split(f[2]), split(f[3])
+		for i, t := range types {
+			if len(streams) == 1 || len(streams) == len(types) {
+				rows = append(rows, streams[i%len(streams)]+" "+t+" "+lengths[i])
+			}
+		}
+	}
+	if l := lacks(got.http3, rows); len(l) > 0 {
+		return fmt.Sprintf("lacks %q; has %q", l, got.http3)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"culprit/internal/dissect/dns"
 	"culprit/internal/dissect/http"
 	"culprit/internal/dissect/http2"
+	"culprit/internal/dissect/quic"
 	"culprit/internal/dissect/service"
 	"culprit/internal/dissect/tls"
 )
@@ -30,6 +31,7 @@ var datagrams = []struct {
 	match func([]byte) bool
 	layer func(Options) Layer
 }{
+	{"quic", quic.Plausible, newQUIC},
 	{"dns", dns.Plausible, func(Options) Layer { return dnsDatagrams{} }},
 }
 

@@ -69,8 +69,7 @@ func (s *Session) datagram(in *dissect.Input) {
 	}
 	for i := 0; s.layer == nil && i < len(datagrams); i++ {
 		if d := &datagrams[i]; d.match(in.Data) {
-			s.layer = d.layer(*s.shared.options)
-			s.proto = cmp.Or(s.proto, d.name)
+			s.start(cmp.Or(s.proto, d.name), d.layer(*s.shared.options), in)
 		}
 	}
 	if s.layer != nil {

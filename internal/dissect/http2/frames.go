@@ -223,16 +223,16 @@ func (c *Conn) frame(h *half, in *dissect.Input) {
 // data takes a piece of DATA, without padding; the frame ends when nothing
 // remains.
 func (c *Conn) data(h *half, b []byte, in *dissect.Input) {
-	st := c.streams[h.id]
+	st := c.streams.Get(uint64(h.id))
 	if st != nil && len(b) > 0 {
-		c.body(st, h.dir, b, in)
+		c.streams.Body(st, h.dir, b, dissect.At(in))
 	}
 	if h.rest > 0 {
 		return
 	}
 	h.state = atFrame
 	if st != nil && h.flags&flagEndStream != 0 {
-		c.done(st, h.dir, in)
+		c.streams.Done(st, h.dir, dissect.At(in))
 	}
 }
 
@@ -252,7 +252,7 @@ func (c *Conn) payload(h *half, b []byte, in *dissect.Input) {
 			c.damage(h, in, h.at, false, "GOAWAY of %d bytes", len(b))
 			return
 		}
-		c.emit(h.dir, h.span, nil, &GoAway{Last: binary.BigEndian.Uint32(b) & (1<<31 - 1), Code: Code(binary.BigEndian.Uint32(b[4:])), Debug: string(b[8:min(len(b), 8+maxDebug)])})
+		c.emit(h.dir, h.span, &GoAway{Last: binary.BigEndian.Uint32(b) & (1<<31 - 1), Code: Code(binary.BigEndian.Uint32(b[4:])), Debug: string(b[8:min(len(b), 8+maxDebug)])})
 		return
 	case frameContinuation:
 		if len(h.block.data)+len(b) > maxBlock {
@@ -308,8 +308,8 @@ func (c *Conn) gap(h *half, n int, in *dissect.Input) {
 	switch {
 	case h.state == dead || h.ended:
 	case inside && h.state == inData:
-		if st := c.streams[h.id]; st != nil && st.side[h.dir].msg != nil {
-			st.side[h.dir].msg.Missing += int64(min(n, max(h.rest-h.pad, 0)))
+		if st := c.streams.Get(uint64(h.id)); st != nil {
+			c.streams.Missing(st, h.dir, min(n, max(h.rest-h.pad, 0)))
 		}
 		h.rest -= n
 		c.data(h, nil, in)
@@ -322,8 +322,8 @@ func (c *Conn) gap(h *half, n int, in *dissect.Input) {
 		if n > 0 {
 			what = fmt.Sprintf("%d bytes missing", n)
 		}
-		c.abandonAll(h.dir, what)
-		c.emit(h.dir, dissect.At(in), nil, &http.Damage{Offset: h.off, What: what + ", and with them the state of the header compression", Missing: max(n, 0), Fatal: true})
+		c.streams.AbandonAll(h.dir, what)
+		c.emit(h.dir, dissect.At(in), &http.Damage{Offset: h.off, What: what + ", and with them the state of the header compression", Missing: max(n, 0), Fatal: true})
 		h.state = dead
 	}
 	h.off += int64(max(n, 0))

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"slices"
 
-	"culprit/internal/dissect"
 	"culprit/internal/dissect/http"
 )
 
@@ -28,13 +27,9 @@ const (
 	maxDebug   = 256     // bytes of GOAWAY's debug data that are told
 )
 
-// Output is one event.
-type Output struct {
-	Dir dissect.Dir
-	dissect.Span
-	Data []byte // of http.Body only; a part of the input, valid until Feed's caller reuses that
-	Msg  any    // http.Head, *http.Message, http.Body, *http.Damage, *Reset or *GoAway
-}
+// Output is one event: http.Head, *http.Message, http.Body, *http.Damage, *Reset or
+// *GoAway.
+type Output = http.StreamOutput
 
 // Reset is a stream that one side gave up (RFC 9113 section 6.4). Its messages
 // that were under way have come out before, incomplete.
