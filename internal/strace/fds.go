@@ -42,6 +42,19 @@ func (d *describer) terminal(fd int64) bool {
 	return major >= 3 && major <= 5 || major >= 136 && major <= 143
 }
 
+// theirs is append for a descriptor of the process that a pidfd stands for.
+func (d *describer) theirs(b []byte, pidfd, fd int64) []byte {
+	pid, err := strconv.ParseInt(d.info(pidfd, "Pid:"), 10, 32)
+	if err != nil || pid <= 0 {
+		return b
+	}
+	ours := d.dir
+	d.dir = d.procs.dir(pid)
+	b = d.append(b, fd)
+	d.dir = ours
+	return b
+}
+
 // append prints <...> after a descriptor.
 func (d *describer) append(b []byte, fd int64) []byte {
 	if fd == -100 && !d.kinds.in("path") {
@@ -111,12 +124,12 @@ func escaped(b []byte, text, special string) []byte {
 	for i := range len(text) {
 		c := text[i]
 		switch {
-		case c == '\\':
+		case c == '\\' || c == '"':
 			b = append(b, '\\', c)
 		case c >= '\t' && c <= '\r':
 			b = append(b, '\\', "tnvfr"[c-'\t'])
 		case c < ' ' || c >= 0x7f || strings.IndexByte(special, c) >= 0:
-			if i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9' {
+			if i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '7' {
 				b = fmt.Appendf(b, "\\%03o", c)
 			} else {
 				b = fmt.Appendf(b, "\\%o", c)

@@ -3,7 +3,27 @@ package strace
 import (
 	"fmt"
 	"strings"
+
+	"culprit/internal/sysabi"
 )
+
+// dumpMemory prints a buffer in pieces of 64 KiB, as strace reads them: from the
+// first on that could not be read whole only that is said.
+func dumpMemory(b []byte, v *sysabi.Value, pid int32) []byte {
+	const piece = 64 << 10
+	if len(v.Data) >= v.Len {
+		return hexdump(b, v.Data)
+	}
+	whole := len(v.Data) / piece * piece
+	if whole == 0 {
+		return b
+	}
+	rest, s := min(v.Len-whole, piece), "s"
+	if rest == 1 {
+		s = ""
+	}
+	return fmt.Appendf(hexdump(b, v.Data[:whole]), " | <Cannot fetch %d byte%s from pid %d @%#x>\n", rest, s, pid, v.Uint+uint64(whole))
+}
 
 // hexdump prints 16 bytes a line, in hex and as text.
 func hexdump(b, data []byte) []byte {

@@ -142,7 +142,7 @@ func newPrinter(c *Config, w Process) *printer {
 	if strLen == 0 { // where 0 is the default
 		strLen = -1
 	}
-	p.opt = sysabi.Options{StrLen: strLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style)}
+	p.opt = sysabi.Options{StrLen: strLen, Hex: c.Hex == 1, Style: sysabi.Style(c.Style), Names: c.ArgNames, Followed: true}
 	switch c.Hex {
 	case 2:
 		p.opt.Escape = sysabi.EscapeAll
@@ -151,7 +151,7 @@ func newPrinter(c *Config, w Process) *printer {
 	}
 	p.opt.Terminal = p.fds.terminal
 	if !c.DecodeFDs.empty() {
-		p.opt.FD = p.fds.append
+		p.opt.FD, p.opt.TheirFD = p.fds.append, p.fds.theirs
 	}
 	p.netlink = p.fds.netlink
 	if p.pids.wanted() {

@@ -2,6 +2,7 @@ package strace
 
 import (
 	"fmt"
+	"strings"
 
 	"culprit/internal/event"
 	"culprit/internal/lens/tracer"
@@ -110,7 +111,7 @@ func (st *state) note() string {
 
 // dump prints the data of -e read= and -e write=.
 func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
-	if !p.dumps || t.Call == nil || !t.Call.Data() || len(st.d.Args) == 0 {
+	if !p.dumps || t.Call == nil || !t.Call.Data() && !strings.HasPrefix(t.Call.Name, "mq_timed") || len(st.d.Args) == 0 {
 		return b
 	}
 	fd := fmt.Sprint(int32(t.Sys.Args[0]))
@@ -122,8 +123,11 @@ func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
 		v := &st.d.Args[i]
 		switch v.Kind {
 		case sysabi.KindBuffer:
-			return hexdump(b, v.Data)
+			return dumpMemory(b, v, t.TID)
 		case sysabi.KindIovec, sysabi.KindMessage:
+			if v.Kind == sysabi.KindIovec && !v.Readable() {
+				return b
+			}
 			for n, data := range v.Buffers() {
 				b = fmt.Appendf(b, " * %d bytes in buffer %d\n", len(data), n)
 				b = hexdump(b, data)

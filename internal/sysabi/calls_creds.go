@@ -1,5 +1,7 @@
 package sysabi
 
+import "culprit/internal/event"
+
 // User and group ids, capabilities.
 var callsCreds = lazily(func() []Call {
 	return []Call{
@@ -19,8 +21,8 @@ var callsCreds = lazily(func() []Call {
 		def("setfsgid", Creds, idArg("fsgid")).never(),
 		def("getgroups", Creds, num("size"), gidsOut),
 		def("setgroups", Creds, num("size"), gidsIn),
-		def("capget", Creds, structIn("hdrp", layoutCapHeader), structOut("datap", layoutCapData)),
-		def("capset", Creds, structIn("hdrp", layoutCapHeader), structIn("datap", layoutCapData)),
+		def("capget", Creds, structIn("hdrp", layoutCapHeader), capData(out)),
+		def("capset", Creds, structIn("hdrp", layoutCapHeader), capData(in)),
 		def("landlock_create_ruleset", Desc, rulesetAttr(), size("size"), flags("flags", setLandlockCreate)).returns(rulesetResult),
 		def("landlock_add_rule", Desc, fdArg("ruleset_fd"), enum("rule_type", setLandlockRule), ptr("rule_attr"), flags("flags", setLandlockAdd)).varies(landlockArgs),
 		def("landlock_restrict_self", Desc, fdArg("ruleset_fd"), unhex("flags")),
@@ -38,15 +40,33 @@ var layoutCapHeader = &layout{8, 8, func(p *printer, b []byte) {
 	p.str("}")
 }, false}
 
-// Two struct __user_cap_data_struct, as version 3 has them.
-var layoutCapData = &layout{24, 24, func(p *printer, b []byte) {
-	p.str("{")
-	for i, n := range [...]string{"effective", "permitted", "inheritable"} {
-		p.field(n)
-		p.caps(le32(b, 4*i) | le32(b, 12+4*i)<<32)
-	}
-	p.str("}")
-}, false}
+// capData is one struct __user_cap_data_struct, or two where the header says
+// version 2 or 3.
+func capData(d dir) Arg {
+	return shown("datap", d, 12, func(p *printer, v *Value) {
+		head := p.fetchAt(p.size(v, 0), layoutCapHeader.size, event.Enter)
+		if head == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		n := 1
+		if v := le32(head, 0); v == 0x20071026 || v == 0x20080522 {
+			n = 2
+		}
+		b := p.fetch(v.Uint, 12*n)
+		if b == nil {
+			p.ptr(v.Uint)
+			return
+		}
+		b = zeroExtended(b, 24)
+		p.str("{")
+		for i, n := range [...]string{"effective", "permitted", "inheritable"} {
+			p.field(n)
+			p.caps(le32(b, 4*i) | le32(b, 12+4*i)<<32)
+		}
+		p.str("}")
+	})
+}
 
 func (p *printer) caps(v uint64) {
 	if v == 0 {

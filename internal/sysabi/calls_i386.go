@@ -155,6 +155,6 @@ var variantsAArch64 = lazily(func() []Call {
 		def("newfstatat", File|Desc, dirfd, pathname, structOut("statbuf", layoutStatArm64), flags("flags", setAtFlags)),
 		def("epoll_ctl", Desc, fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpollArm64)),
 		def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpollArm64), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
-		def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpollArm64), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
+		def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpollArm64), num("maxevents"), structOut("timeout", layoutTimespec64), sigsetOut("sigmask", 5), size("sigsetsize")),
 	}
 })

@@ -153,10 +153,12 @@ func pkeyParams(third string) Arg {
 }
 
 // pkeyBytes are bytes whose length stands in the parameters at offset at.
+const pkeyParamsSize = 40
+
 func pkeyBytes(name string, d dir, at uint64) Arg {
 	return shown(name, d, 1, func(p *printer, v *Value) {
-		if b := p.fetchAt(p.size(v, 1)+at, 4, 0); b != nil {
-			p.bytesAt(v.Uint, le(b))
+		if b := p.fetchAt(p.size(v, 1), pkeyParamsSize, 0); b != nil {
+			p.bytesAt(v.Uint, le32(b, int(at)))
 		} else {
 			p.ptr(v.Uint)
 		}

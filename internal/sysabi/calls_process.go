@@ -40,7 +40,7 @@ var callsProcess = lazily(func() []Call {
 		def("seccomp", Other, enum("op", setSeccompOps), flags("flags", setSeccompFlags), ptr("args")).varies(seccompArgs),
 		def("prctl", Creds, enum("op", setPrctl), hex("arg2"), hex("arg3"), hex("arg4"), hex("arg5")).varies(prctlArgs).returns(prctlResult).remark(prctlRemark),
 		def("arch_prctl", Other, enum("op", setArchPrctl), hex("addr")).varies(archPrctlArgs).returns(archPrctlResult).remark(archPrctlRemark),
-		def("personality", Other, enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)).varies(personalityArgs).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
+		def("personality", Other, number("persona", showPersonality)).returns(func(*[6]uint64) retKind { return retFlags }).remark(personalityRemark),
 		def("getrlimit", Other, enum("resource", setResources), structOut("rlim", layoutRlimit)),
 		def("setrlimit", Other, enum("resource", setResources), structIn("rlim", layoutRlimit)),
 		def("prlimit64", Other, pidArg("pid", TGID), enum("resource", setResources), structIn("new_limit", layoutRlimit64), structOut("old_limit", layoutRlimit64)),
@@ -66,7 +66,7 @@ var callsProcess = lazily(func() []Call {
 		def("getcpu", Other, structOut("cpu", layoutUint), structOut("node", layoutUint), ptr("tcache")),
 		def("set_thread_area", Other, given("u_info", userDesc())).remark(threadAreaRemark),
 		def("get_thread_area", Other, getThreadArea()),
-		def("modify_ldt", Other, num("func"), ldtEntry(), size("bytecount")),
+		def("modify_ldt", Other, num("func"), ldtEntry(), size("bytecount")).returns(func(*[6]uint64) retKind { return retClipped }),
 		def("ioperm", Other, hex("from"), hex("num"), num("turn_on")),
 		def("iopl", Other, num("level")),
 	}
@@ -281,23 +281,27 @@ func seccompArgs(r *[6]uint64) []Arg {
 	return seccompStrict
 }
 
-var (
-	argsPersonality = []Arg{enumFlags("persona", 0xff, setPersonality, setPersonalityFlags)}
-	argsPersonalGet = []Arg{hex("persona")}
-)
+var ()
 
 // personality(0xffffffff) asks.
-func personalityArgs(r *[6]uint64) []Arg {
-	if uint32(r[0]) == 0xffffffff {
-		return argsPersonalGet
+func showPersonality(p *printer, v uint64) {
+	if v = uint64(uint32(v)); v == 0xffffffff {
+		p.hex(v)
+	} else {
+		p.personality(v)
 	}
-	return argsPersonality
 }
 
 func personalityRemark(p *printer) {
-	v := uint64(uint32(p.s.Ret))
+	p.personality(uint64(uint32(p.s.Ret)))
+}
+
+func (p *printer) personality(v uint64) {
 	p.enum(setPersonality, v&0xff)
-	p.b = setPersonalityFlags.appendMore(p.b, v&^0xff)
+	if v &^= 0xff; v != 0 {
+		p.str("|")
+		p.flags(setPersonalityFlags, v)
+	}
 }
 
 var argsMembarrier = []Arg{enum("cmd", setMembarrier), flags("flags", setMembarrierFlags), num("cpu_id")}

@@ -89,7 +89,7 @@ func ptraceArgs(r *[6]uint64) []Arg {
 		return ptraceMeta()
 	case 0x420e: // PTRACE_GET_SYSCALL_INFO
 		return ptraceCall()
-	case 0x4212: // PTRACE_SET_SYSCALL_INFO
+	case ptraceSetInfo:
 		return ptraceCallS()
 	}
 	return ptraceHead
@@ -148,6 +148,8 @@ var seccompMetadata = lazily(func() Arg {
 
 // struct ptrace_syscall_info: a head, and a part that depends on op.
 const infoEntry, infoExit, infoSeccomp = 1, 2, 3
+
+const ptraceSetInfo = 0x4212 // PTRACE_SET_SYSCALL_INFO
 
 var (
 	syscallInfoHead = lazily(func() *cstruct {
@@ -217,7 +219,11 @@ func (p *printer) syscallInfo(b []byte) {
 		args(32, 6)
 		if b[0] == infoSeccomp && len(b) >= 84 {
 			p.field("ret_data")
-			p.hex(le32(b, 80))
+			if uint32(p.s.Args[0]) == ptraceSetInfo {
+				p.uint(le32(b, 80))
+			} else {
+				p.hex(le32(b, 80))
+			}
 		}
 		p.str("}")
 	case infoExit:

@@ -77,11 +77,31 @@ var layoutSysinfo = &layout{112, 64, func(p *printer, b []byte) {
 }, false}
 
 var (
-	syslogType = lazily(func() Arg { return enum("type", setSyslog).asNumber() })
-	syslogOnly = lazily(func() []Arg { return []Arg{syslogType()} })
-	syslogLen  = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), num("len")} })
-	syslogRead = lazily(func() []Arg { return []Arg{syslogType(), strOut("bufp", 2), num("len")} })
+	syslogType  = lazily(func() Arg { return enum("type", setSyslog).asNumber() })
+	syslogOnly  = lazily(func() []Arg { return []Arg{syslogType()} })
+	syslogLen   = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), num("len")} })
+	syslogLevel = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), number("len", showLogLevel)} })
+	syslogRead  = lazily(func() []Arg { return []Arg{syslogType(), strOut("bufp", 2), num("len")} })
 )
+
+// setLogLevels are those of the kernel's messages (linux/kern_levels.h).
+var setLogLevels = &Set{"LOGLEVEL_???", []Name{
+	{0, "LOGLEVEL_EMERG"}, {1, "LOGLEVEL_ALERT"}, {2, "LOGLEVEL_CRIT"}, {3, "LOGLEVEL_ERR"}, {4, "LOGLEVEL_WARNING"},
+	{5, "LOGLEVEL_NOTICE"}, {6, "LOGLEVEL_INFO"}, {7, "LOGLEVEL_DEBUG"}, {8, "LOGLEVEL_DEBUG+1"},
+}}
+
+func showLogLevel(p *printer, v uint64) {
+	level := int64(int32(v))
+	p.int(level)
+	if p.opt.Style == StyleRaw {
+		return
+	}
+	if n := setLogLevels.Name(uint64(level)); n != "" {
+		p.remark(n)
+	} else {
+		p.remark(setLogLevels.Unknown)
+	}
+}
 
 // syslogArgs: the actions that read have a buffer, SYSLOG_ACTION_CONSOLE_LEVEL
 // a level, the others nothing.
@@ -90,7 +110,7 @@ func syslogArgs(r *[6]uint64) []Arg {
 	case 2, 3, 4:
 		return syslogRead()
 	case 8:
-		return syslogLen()
+		return syslogLevel()
 	case 0, 1, 5, 6, 7, 9, 10:
 		return syslogOnly()
 	}

@@ -16,7 +16,7 @@ var callsWait = lazily(func() []Call {
 		def("epoll_wait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout")),
 		def("epoll_wait_old", Other, hex("arg0"), hex("arg1"), hex("arg2"), hex("arg3")),
 		def("epoll_pwait", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), num("timeout"), sigsetIn("sigmask", 5), size("sigsetsize")),
-		def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structIn("timeout", layoutTimespec64), sigsetIn("sigmask", 5), size("sigsetsize")),
+		def("epoll_pwait2", Desc, fdArg("epfd"), arrayOut("events", layoutEpoll), num("maxevents"), structOut("timeout", layoutTimespec64), sigsetOut("sigmask", 5), size("sigsetsize")),
 		def("futex", Other, ptr("uaddr"), futexOp, unum("val"), structIn("timeout", layoutTimespec), ptr("uaddr2"), unhex("val3")).varies(futexArgs),
 		def("futex_wait", Other, ptr("uaddr"), size("val"), enum("mask", setFutexBitset).wide(), futex2Flags(), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
 		def("futex_wake", Other, ptr("uaddr"), enum("mask", setFutexBitset).wide(), num("nr"), futex2Flags()),
@@ -60,9 +60,13 @@ var layoutUringParams = &layout{120, 120, func(p *printer, b []byte) {
 	p.str("{flags=")
 	p.flags(setUringSetup, le32(b, 8))
 	p.field("sq_thread_cpu")
-	p.uint(le32(b, 12))
+	p.hex(le32(b, 12))
 	p.field("sq_thread_idle")
 	p.uint(le32(b, 16))
+	if le32(b, 8)&uringAttachWQ != 0 {
+		p.field("wq_fd")
+		p.fd(i32(b, 24))
+	}
 	if p.at == event.Enter && le32(b, 28)|le32(b, 32)|le32(b, 36) != 0 {
 		p.field("resv")
 		p.str("[")
@@ -79,9 +83,26 @@ var layoutUringParams = &layout{120, 120, func(p *printer, b []byte) {
 		p.uint(le32(b, 4))
 		p.field("features")
 		p.flags(setUringFeatures, le32(b, 20))
+		p.field("sq_off")
+		p.record(uringSQ(), b[40:80])
+		p.field("cq_off")
+		p.record(uringCQ(), b[80:120])
 	}
 	p.str("}")
 }, true}
+
+const uringAttachWQ = 0x20 // IORING_SETUP_ATTACH_WQ
+
+var (
+	uringSQ = lazily(func() *cstruct {
+		return newRecord(u32("head"), u32("tail"), u32("ring_mask"), u32("ring_entries"), u32("flags"), u32("dropped"), u32("array"),
+			x32("resv1").nonzero(), x64("user_addr"))
+	})
+	uringCQ = lazily(func() *cstruct {
+		return newRecord(u32("head"), u32("tail"), u32("ring_mask"), u32("ring_entries"), u32("overflow"), u32("cqes"), u32("flags"),
+			x32("resv1").nonzero(), x64("user_addr"))
+	})
+)
 
 var (
 	argsEpollCtl = []Arg{fdArg("epfd"), enum("op", setEpollOps), fdArg("fd"), structIn("event", layoutEpoll)}

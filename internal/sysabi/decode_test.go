@@ -77,7 +77,7 @@ func TestString(t *testing.T) {
 		{`poll([{fd=3, events=POLLIN}, {fd=-1}], 2, 100) = 1 ([{fd=3, revents=POLLIN}])`, 1, "poll", []uint64{0x3000, 2, 100}},
 		{`poll([{fd=3, events=POLLIN}], 1, 0) = 0 (Timeout)`, 0, "poll", []uint64{0x3000, 1, 0}},
 		{`poll(NULL, 0, -1) = -1 EINTR (Interrupted system call)`, -4, "poll", []uint64{0, 0, 0xffffffff}},
-		{`epoll_wait(5, [{events=EPOLLIN|EPOLLET, data={u32=1432778632, u64=1234605616436508552}}], 4, -1) = 1`, 1, "epoll_wait", []uint64{5, 0x3100, 4, 0xffffffff}},
+		{`epoll_wait(5, [{events=EPOLLIN|EPOLLET, data=0x1122334455667788}], 4, -1) = 1`, 1, "epoll_wait", []uint64{5, 0x3100, 4, 0xffffffff}},
 		{`epoll_wait(5, [], 4, 0) = 0`, 0, "epoll_wait", []uint64{5, 0x3100, 4, 0}},
 		{`nanosleep({tv_sec=1, tv_nsec=1000}, {tv_sec=1, tv_nsec=1000}) = -1 EINTR (Interrupted system call)`, -4, "nanosleep", []uint64{0x4000, 0x4000}},
 		{`nanosleep({tv_sec=1, tv_nsec=1000}, 0x4000) = 0`, 0, "nanosleep", []uint64{0x4000, 0x4000}},

@@ -1,6 +1,9 @@
 package sysabi
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // layout is a structure of the ABI.
 type layout struct {
@@ -185,15 +188,9 @@ var (
 func (p *printer) epoll(events, data []byte) {
 	p.str("{events=")
 	p.flags(setEpollEvents, le32(events, 0))
-	p.str(", data={u32=")
-	p.uint(le32(data, 0))
-	p.str(", u64=")
-	if v := le64(data, 0); v < 1<<32 {
-		p.uint(v)
-	} else {
-		p.uint(v)
-	}
-	p.str("}}")
+	p.str(", data=")
+	p.hex(le64(data, 0))
+	p.str("}")
 }
 
 var layoutRlimit = &layout{16, 8, func(p *printer, b []byte) {
@@ -214,15 +211,12 @@ func (p *printer) rlimits(cur, max, infinity uint64) {
 
 func (p *printer) rlimit(v, infinity uint64) {
 	switch {
+	case v == ^uint64(0):
+		p.constant("RLIM64_INFINITY", func() { p.uint(v) })
 	case v == infinity:
-		p.str("RLIM")
-		if infinity == ^uint64(0) {
-			p.str("64")
-		}
-		p.str("_INFINITY")
+		p.constant("RLIM_INFINITY", func() { p.uint(v) })
 	case v > 1024 && v%1024 == 0:
-		p.uint(v / 1024)
-		p.str("*1024")
+		p.constant(strconv.FormatUint(v/1024, 10)+"*1024", func() { p.uint(v) })
 	default:
 		p.uint(v)
 	}

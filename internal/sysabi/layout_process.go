@@ -67,7 +67,7 @@ var cloneArgs3 = lazily(func() Arg {
 		}
 		if le64(b, 0)&cloneParentSettid != 0 {
 			p.field("parent_tid")
-			if at := le64(b, 24); p.m.live == nil && at != 0 && p.fetch(at, 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
+			if at := le64(b, 24); !p.opt.Followed && p.m.live == nil && at != 0 && p.fetch(at, 4) == nil && p.s.Ret > 0 { // not followed: what the kernel put there
 				p.str("[")
 				p.pid(p.s.Ret, TID)
 				p.str("]")
@@ -170,8 +170,13 @@ var ldtEntry = lazily(func() Arg {
 	})
 })
 
-// targetFD is another process's.
-var targetFD = num("targetfd")
+// targetFD is a descriptor of the process that the first argument stands for.
+var targetFD = number("targetfd", func(p *printer, v uint64) {
+	p.int(int64(int32(v)))
+	if p.opt.TheirFD != nil {
+		p.b = p.opt.TheirFD(p.b, int64(int32(p.s.Args[0])), int64(int32(v)))
+	}
+})
 
 var schedParam = lazily(func() *cstruct { return newRecord(s32("sched_priority")) })
 

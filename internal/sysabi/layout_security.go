@@ -176,6 +176,10 @@ var (
 	})
 
 	lsmIDs = shown("ids", out, 8, func(p *printer, v *Value) {
+		if p.fetch(p.size(v, 1), 4) == nil { // how many there may be
+			p.ptr(v.Uint)
+			return
+		}
 		p.array(v.Uint, uint64(p.s.Ret), 8, func(b []byte) { p.enum(setLSMIDs, le(b)) })
 	})
 )

@@ -61,7 +61,7 @@ func (d *Decoded) printer(b []byte, o Options) *printer {
 }
 
 func (p *printer) argument(v *Value) {
-	if v.arg.named {
+	if v.arg.named || p.opt.Names {
 		p.str(v.Name)
 		p.str("=")
 	}
@@ -155,6 +155,13 @@ func (v *Value) Messages() (list [][][]byte, named []uint64) {
 		named = append(named, h.iovLen)
 	}
 	return list, named
+}
+
+// Readable says that the array of a vector could be read to its end.
+func (v *Value) Readable() bool {
+	n := min(v.s.Args[v.arg.n.v], maxIovecs) * 2 * uint64(v.c.ptr)
+	p, _ := memoryOf(v.s).read(v.Uint, int(n), v.phase())
+	return len(p) == int(n)
 }
 
 // buffers is the data of n iovecs, of which left bytes count.

@@ -13,9 +13,18 @@ type Options struct {
 	Addresses bool
 	Column    int // column of the result's "=" (strace -a); 0 puts it after one space
 
+	// Followed: all memory that the call points to was copied, as far as it can be
+	// read. A recorder that follows the first level only leaves it false.
+	Followed bool
+	// Names prints all arguments' names (strace --arg-names).
+	Names bool
+
 	// FD appends what is known of a descriptor, "</etc/passwd>" (strace -y);
 	// fd is -100 (AT_FDCWD) for the working directory. It may be nil.
 	FD func(b []byte, fd int64) []byte
+
+	// TheirFD does the same for a descriptor of the process that pidfd stands for.
+	TheirFD func(b []byte, pidfd, fd int64) []byte
 
 	// Terminal says whether a descriptor is a terminal: some ioctl requests mean
 	// one thing there and another elsewhere. It may be nil, which counts as true.

@@ -24,7 +24,7 @@ func (d Decoded) Append(b []byte, o Options) []byte {
 			p.str(" <unfinished ...>")
 			break
 		}
-		if v.arg.named {
+		if v.arg.named || o.Names {
 			p.str(v.Name)
 			p.str("=")
 		}
@@ -71,6 +71,12 @@ func (p *printer) result(d *Decoded) {
 			p.str("NULL")
 		} else {
 			p.hex(uint64(r))
+		}
+	case retClipped:
+		p.uint(uint64(r))
+		if r >= 0xfffff000 && r < 1<<32 {
+			e := Errno(-int32(r))
+			p.str(" " + e.Name() + " (" + e.Text() + ")")
 		}
 	case retOctal:
 		p.octal(uint64(r), 2)

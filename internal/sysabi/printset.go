@@ -228,6 +228,9 @@ func (p *printer) dateTo(sec, nsec int64, digits string) {
 		return
 	}
 	t := time.Unix(sec, nsec).UTC()
+	if y := t.Year(); sec>>56 != sec>>63 || y-1900 != int(int32(y-1900)) { // more than struct tm holds
+		return
+	}
 	p.str(" /* ")
 	p.b = t.AppendFormat(p.b, "2006-01-02T15:04:05")
 	if nsec != 0 {

@@ -137,7 +137,7 @@ var sockaddrs = lazily(func() map[uint16]sockaddrFamily {
 		AFBluetooth:  {3, (*printer).sockaddrBluetooth},
 		AFRXRPC:      {36, (*printer).sockaddrRXRPC},
 		AFIEEE802154: {20, (*printer).sockaddrIEEE802154},
-		AFALG:        {89, (*printer).sockaddrALG},
+		AFALG:        {25, (*printer).sockaddrALG},
 		AFNFC:        {16, (*printer).sockaddrNFC},
 		AFVsock:      plainSockaddr(x16("svm_reserved1").nonzero(), vsockAddr, fl("svm_flags", 1, setVsockFlags), octets("svm_zero", 3).nonzero()),
 		AFQIPCRTR:    plainSockaddr(en("sq_node", 4, setQIPCRTRNodes), en("sq_port", 4, setQIPCRTRPorts)),

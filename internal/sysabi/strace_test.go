@@ -139,8 +139,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`htons\([0-9]{5}\)`), "htons(PORT)"},
 	{regexp.MustCompile(`^(getrandom\()"[^"]*"`), `${1}BYTES`},
 	{regexp.MustCompile(`^(sysinfo|times|getrusage|clock_gettime|gettimeofday|getdents64)\(.*`), "${1}"},
-	{regexp.MustCompile(`^(rseq\().*`), "${1}"}, // strace 6.1 prints no structure
-	{regexp.MustCompile(`u64=[0-9]+`), "u64=N"}, // of a union whose other half is set
+	{regexp.MustCompile(`^(rseq\().*`), "${1}"},                                     // strace 6.1 prints no structure
+	{regexp.MustCompile(`data=(\{u32=[0-9]+, u64=[0-9]+\}|0x[0-9a-f]+)`), "data=N"}, // strace 6.1 prints both halves of the union
 	{regexp.MustCompile(`, left \{[^}]*\}`), ", left TIME"},
 	{regexp.MustCompile(`(clock_nanosleep\(CLOCK_MONOTONIC, TIMER_ABSTIME), \{[^}]*\}`), "${1}, TIME"},
 	{regexp.MustCompile(` /\* 20\d\d-[^*]*\*/`), " /* DATE */"},

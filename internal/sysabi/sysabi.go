@@ -60,8 +60,9 @@ const (
 	retFD
 	retHex
 	retOctal
-	retFlags // in hex, with 0
-	retNone  // does not return
+	retFlags   // in hex, with 0
+	retNone    // does not return
+	retClipped // an int that is not made a long: an error is a number just below 1<<32
 	retUint
 	retTID // and the other PIDKinds in their order
 	retTGID
