@@ -7,18 +7,18 @@ import (
 	"culprit/internal/sysabi"
 )
 
-// dumpMemory prints a buffer in pieces of 64 KiB, as strace reads them: from the
+// dumpMemory prints a buffer of size bytes in pieces of 64 KiB, as strace reads them: from the
 // first on that could not be read whole only that is said.
-func dumpMemory(b []byte, v *sysabi.Value, pid int32) []byte {
+func dumpMemory(b []byte, v *sysabi.Value, size int, pid int32) []byte {
 	const piece = 64 << 10
-	if len(v.Data) >= v.Len {
+	if len(v.Data) >= size {
 		return hexdump(b, v.Data)
 	}
 	whole := len(v.Data) / piece * piece
 	if whole == 0 {
 		return b
 	}
-	rest, s := min(v.Len-whole, piece), "s"
+	rest, s := min(size-whole, piece), "s"
 	if rest == 1 {
 		s = ""
 	}

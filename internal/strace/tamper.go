@@ -123,7 +123,11 @@ func (p *printer) dump(b []byte, t *tracer.Task, st *state) []byte {
 		v := &st.d.Args[i]
 		switch v.Kind {
 		case sysabi.KindBuffer:
-			return dumpMemory(b, v, t.TID)
+			n := v.Len
+			if gives { // also what the call did not take
+				n = int(min(t.Sys.Args[2], 1<<30))
+			}
+			return dumpMemory(b, v, n, t.TID)
 		case sysabi.KindIovec, sysabi.KindMessage:
 			if v.Kind == sysabi.KindIovec && !v.Readable() {
 				return b

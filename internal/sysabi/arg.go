@@ -82,7 +82,6 @@ type Arg struct {
 	whole  bool                     // KindEnumFlags: without a name for the enum, flags are not taken out of it
 	hexed  bool                     // KindBuffer: bytes that are no text, printed in hex
 	onIntr bool                     // filled only when a signal interrupts the call
-	remark bool                     // KindEnum: the number, and the name as a remark
 	pid    PIDKind                  // KindPID
 	pidBy  func(*[6]uint64) PIDKind // the same where arguments say it
 	max    uint8                    // KindString: what the kernel takes of it at most, without the NUL
@@ -103,9 +102,6 @@ func (a Arg) wide() Arg { a.long = true; return a }
 // addresses says that a vector's buffers are another process's: only their
 // addresses are printed.
 func (a Arg) addresses() Arg { a.remote = true; return a }
-
-// asNumber says that an enum is printed in decimal, with its name as a remark.
-func (a Arg) asNumber() Arg { a.remark = true; return a }
 
 // upTo says how many bytes of a string the kernel takes.
 func (a Arg) upTo(n uint8) Arg { a.max = n; return a }

@@ -30,7 +30,7 @@ var callsDesc = lazily(func() []Call {
 		def("pipe2", Desc, structOut("pipefd", layoutPair), flags("flags", setOpenFlagBits)),
 		def("fcntl", Desc, fd, enum("cmd", setFcntlCmds), hex("arg")).varies(fcntlArgs).returns(fcntlResult).remark(fcntlRemark),
 		ioctlOn(event.ArchX8664),
-		def("flock", Desc, fd, flags("operation", setFlock)),
+		def("flock", Desc, fd, flags("op", setFlock)),
 		def("fsync", Desc, fd),
 		def("fdatasync", Desc, fd),
 		def("sync", Other),

@@ -7,7 +7,7 @@ var callsSystem = lazily(func() []Call {
 		def("sethostname", Other, hostname, num("len")),
 		def("setdomainname", Other, hostname, num("len")),
 		def("sysinfo", Other, structOut("info", layoutSysinfo)),
-		def("syslog", Other, enum("type", setSyslog).asNumber(), ptr("bufp"), num("len")).varies(syslogArgs),
+		def("syslog", Other, syslogType, ptr("bufp"), num("len")).varies(syslogArgs),
 		def("getrandom", Other, Arg{Name: "buf", kind: KindBuffer, dir: out, n: count{fromRet, 1}, hexed: true}, size("buflen"), flags("flags", setGetrandom)),
 		def("reboot", Other, rebootArgs[0], rebootArgs[1], rebootArgs[2], rebootArgs[3]).varies(rebootWith),
 		def("bpf", Desc, enum("cmd", setBpfCmds), bpfAttr(), unum("size")).returns(bpfResult),
@@ -77,11 +77,13 @@ var layoutSysinfo = &layout{112, 64, func(p *printer, b []byte) {
 }, false}
 
 var (
-	syslogType  = lazily(func() Arg { return enum("type", setSyslog).asNumber() })
-	syslogOnly  = lazily(func() []Arg { return []Arg{syslogType()} })
-	syslogLen   = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), num("len")} })
-	syslogLevel = lazily(func() []Arg { return []Arg{syslogType(), ptr("bufp"), number("len", showLogLevel)} })
-	syslogRead  = lazily(func() []Arg { return []Arg{syslogType(), strOut("bufp", 2), num("len")} })
+	syslogType  = number("type", func(p *printer, v uint64) { p.signed(setSyslog, v) })
+	syslogOnly  = lazily(func() []Arg { return []Arg{syslogType} })
+	syslogLen   = lazily(func() []Arg { return []Arg{syslogType, ptr("bufp"), num("len")} })
+	syslogLevel = lazily(func() []Arg {
+		return []Arg{syslogType, ptr("bufp"), number("len", func(p *printer, v uint64) { p.signed(setLogLevels, v) })}
+	})
+	syslogRead = lazily(func() []Arg { return []Arg{syslogType, strOut("bufp", 2), num("len")} })
 )
 
 // setLogLevels are those of the kernel's messages (linux/kern_levels.h).
@@ -90,17 +92,18 @@ var setLogLevels = &Set{"LOGLEVEL_???", []Name{
 	{5, "LOGLEVEL_NOTICE"}, {6, "LOGLEVEL_INFO"}, {7, "LOGLEVEL_DEBUG"}, {8, "LOGLEVEL_DEBUG+1"},
 }}
 
-func showLogLevel(p *printer, v uint64) {
-	level := int64(int32(v))
-	p.int(level)
+// signed prints a number and its name as a remark.
+func (p *printer) signed(s *Set, v uint64) {
+	n := int64(int32(v))
+	p.int(n)
 	if p.opt.Style == StyleRaw {
 		return
 	}
-	if n := setLogLevels.Name(uint64(level)); n != "" {
-		p.remark(n)
-	} else {
-		p.remark(setLogLevels.Unknown)
+	name := s.Name(uint64(n))
+	if name == "" {
+		name = s.Unknown
 	}
+	p.remark(name)
 }
 
 // syslogArgs: the actions that read have a buffer, SYSLOG_ACTION_CONSOLE_LEVEL

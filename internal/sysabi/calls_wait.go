@@ -24,7 +24,7 @@ var callsWait = lazily(func() []Call {
 		def("futex_waitv", Other, futexWaiters(func(v *Value) uint64 { return uint64(uint32(v.s.Args[1])) }), unum("nr_futexes"), unhex("flags"), structIn("timeout", layoutTimespec64), enum("clockid", setClocks)),
 
 		def("io_uring_setup", Desc, unum("entries"), structInOut("params", layoutUringParams)).retFD(),
-		def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")),
+		def("io_uring_enter", Desc|Signal, fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")).varies(uringEnterArgs),
 		def("io_uring_register", Desc|Memory, fd, enum("opcode", setUringRegister), ptr("arg"), unum("nr_args")),
 		def("io_setup", Memory, unum("nr_events"), structInOut("ctx_idp", layoutAioCtx())),
 		def("io_destroy", Memory, ptr("ctx_id")),
@@ -90,6 +90,45 @@ var layoutUringParams = &layout{120, 120, func(p *printer, b []byte) {
 	}
 	p.str("}")
 }, true}
+
+const uringExtArg, uringExtArgReg = 0x8, 0x40 // IORING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG_REG
+
+var (
+	uringEnter    = []Arg{fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), sigsetIn("sig", 5), size("sigsz")}
+	uringEnterReg = []Arg{fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), size("arg"), size("argsz")}
+	uringEnterExt = lazily(func() []Arg {
+		return []Arg{fd, unum("to_submit"), unum("min_complete"), flags("flags", setUringEnter), given("arg", uringGetevents()), size("argsz")}
+	})
+	uringGetevents = lazily(func() *cstruct {
+		return newRecord(
+			part("sigmask", 8, func(p *printer, b, all []byte) {
+				if q := p.fetch(le(b), 8); q != nil && le32(all, 8) == 8 {
+					p.sigset(q)
+				} else {
+					p.ptr(le(b))
+				}
+			}),
+			u32("sigmask_sz"), u32("min_wait_usec"),
+			part("ts", 8, func(p *printer, b, _ []byte) {
+				if q := p.fetch(le(b), 16); q != nil {
+					printTimespec64(p, q)
+				} else {
+					p.ptr(le(b))
+				}
+			}))
+	})
+)
+
+// uringEnterArgs: what the last arguments are, flags say.
+func uringEnterArgs(r *[6]uint64) []Arg {
+	switch r[3] & (uringExtArg | uringExtArgReg) {
+	case uringExtArg:
+		return uringEnterExt()
+	case uringExtArgReg:
+		return uringEnterReg
+	}
+	return uringEnter
+}
 
 const uringAttachWQ = 0x20 // IORING_SETUP_ATTACH_WQ
 

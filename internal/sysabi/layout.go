@@ -139,9 +139,9 @@ func printUtimens64(p *printer, b []byte) {
 func (p *printer) utimens(sec, nsec int64) {
 	switch nsec {
 	case 0x3fffffff:
-		p.str("UTIME_NOW")
+		p.constant("UTIME_NOW", func() { p.time(sec, nsec, "tv_nsec") })
 	case 0x3ffffffe:
-		p.str("UTIME_OMIT")
+		p.constant("UTIME_OMIT", func() { p.time(sec, nsec, "tv_nsec") })
 	default:
 		p.time(sec, nsec, "tv_nsec")
 		p.date(sec, nsec)

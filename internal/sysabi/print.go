@@ -277,16 +277,6 @@ func (p *printer) value(v *Value) {
 		}
 		p.flags(v.arg.set, v.Uint)
 	case KindEnum:
-		if v.arg.remark {
-			p.uint(v.Uint)
-			if n := v.arg.set.Name(v.Uint); p.opt.Style != StyleRaw {
-				if n == "" {
-					n = v.arg.set.Unknown
-				}
-				p.str(" /* " + n + " */")
-			}
-			return
-		}
 		if v.arg.swap {
 			p.str("htons(")
 			p.enum(v.arg.set, v.Uint&0xff<<8|v.Uint>>8&0xff)
