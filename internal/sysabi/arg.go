@@ -159,11 +159,6 @@ func pidBy(name string, by func(*[6]uint64) PIDKind) Arg {
 func flags(name string, s *Set) Arg { return Arg{Name: name, kind: KindFlags, set: s} }
 func enum(name string, s *Set) Arg  { return Arg{Name: name, kind: KindEnum, set: s} }
 
-// enumFlags is an enum under mask with flags above it: socket(2)'s type.
-func enumFlags(name string, mask uint64, low, high *Set) Arg {
-	return Arg{Name: name, kind: KindEnumFlags, lowM: mask, low: low, set: high}
-}
-
 // bufIn is bytes that the program gives, n arguments[lenArg] of them.
 func bufIn(name string, lenArg uint8) Arg {
 	return Arg{Name: name, kind: KindBuffer, dir: in, n: count{fromSizeArg, lenArg}}

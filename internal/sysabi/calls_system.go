@@ -83,7 +83,7 @@ var (
 	syslogLevel = lazily(func() []Arg {
 		return []Arg{syslogType, ptr("bufp"), number("len", func(p *printer, v uint64) { p.signed(setLogLevels, v) })}
 	})
-	syslogRead = lazily(func() []Arg { return []Arg{syslogType, strOut("bufp", 2), num("len")} })
+	syslogRead = lazily(func() []Arg { return []Arg{syslogType, bufOut("bufp", 2), num("len")} })
 )
 
 // setLogLevels are those of the kernel's messages (linux/kern_levels.h).
