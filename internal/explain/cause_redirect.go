@@ -17,9 +17,10 @@ var redirectLoop = Cause{
 	Doc:   "a server sent the client in a circle until the client gave up",
 	Find: func(c *Case) []Finding {
 		var out []Finding
+		all := c.exchanges()
 		for _, p := range c.T.Procs {
 			var row []*timeline.Exchange
-			for _, x := range c.exchanges(p) {
+			for _, x := range all[p] {
 				if x.Response.Status/100 == 3 && x.Response.Get("Location") != "" {
 					row = append(row, x)
 				} else {
@@ -34,20 +35,22 @@ var redirectLoop = Cause{
 	},
 }
 
-// exchanges lists a process's answered requests in order of time.
-func (c *Case) exchanges(p *timeline.Process) []*timeline.Exchange {
-	var out []*timeline.Exchange
+// exchanges lists the answered requests of each process in order of time.
+func (c *Case) exchanges() map[*timeline.Process][]*timeline.Exchange {
+	out := map[*timeline.Process][]*timeline.Exchange{}
 	for _, conn := range c.T.Conns {
-		if conn.Proc != p || conn.Accepted {
+		if conn.Accepted {
 			continue
 		}
 		for _, x := range conn.HTTP {
 			if x.Request != nil && x.Response != nil {
-				out = append(out, x)
+				out[conn.Proc] = append(out[conn.Proc], x)
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(x, y *timeline.Exchange) int { return int(x.Response.Head.Time - y.Response.Head.Time) })
+	for _, row := range out {
+		slices.SortStableFunc(row, func(x, y *timeline.Exchange) int { return int(x.Response.Head.Time - y.Response.Head.Time) })
+	}
 	return out
 }
 

@@ -141,7 +141,13 @@ func (b *builder) collect(events iter.Seq2[event.Event, error]) {
 
 // applySorted puts the events in order and applies the first n.
 func (b *builder) applySorted(all []event.Event, n int) {
-	slices.SortStableFunc(all, func(x, y event.Event) int { return cmp.Compare(effect(&x), effect(&y)) })
+	inOrder := true // as a rule they are: looking is much cheaper than sorting
+	for i := 1; i < len(all) && inOrder; i++ {
+		inOrder = effect(&all[i-1]) <= effect(&all[i])
+	}
+	if !inOrder {
+		slices.SortStableFunc(all, func(x, y event.Event) int { return cmp.Compare(effect(&x), effect(&y)) })
+	}
 	for i := range all[:n] {
 		b.apply(&all[i])
 	}
