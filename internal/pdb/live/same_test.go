@@ -13,29 +13,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+
+	"culprit/internal/testkit/pythons"
 )
 
-// interpreters are the Pythons of this machine, by a short name.
+// interpreters are the Pythons of this machine, without versions that differ
+// from another one in nothing that matters here.
 func interpreters(t testing.TB) map[string]string {
 	t.Helper()
-	out := make(map[string]string)
-	home, _ := os.UserHomeDir()
-	for _, minor := range []string{"8", "11", "12", "13", "14"} {
-		found, _ := filepath.Glob(filepath.Join(home, ".pyenv/versions/3."+minor+".*/bin/python3"))
-		for _, p := range found {
-			out["3."+minor] = p
-		}
-	}
-	if p := "/usr/bin/python3"; exec.Command(p, "-c", "import pdb, sys; sys.exit(sys.version_info < (3, 8))").Run() == nil {
-		out["system"] = p
-	}
-	if len(out) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no Python from 3.8 on in ~/.pyenv or /usr/bin")
-		}
-		t.Skip("no Python from 3.8 on in ~/.pyenv or /usr/bin")
-	}
-	return out
+	all := pythons.All(t)
+	delete(all, "3.9")
+	delete(all, "3.10")
+	return all
 }
 
 // outcome is what a user sees of a session.
