@@ -29,7 +29,8 @@ func newCgroup() (*cgroup, error) {
 		return nil, err
 	}
 	parent := filepath.Join(mount, own)
-	path, err := os.MkdirTemp(parent, "culprit-")
+	sweep(parent)
+	path, err := os.MkdirTemp(parent, fmt.Sprintf("culprit-%d-", os.Getpid()))
 	if err != nil {
 		return nil, fmt.Errorf("make a cgroup: %w", err)
 	}
@@ -44,6 +45,18 @@ func newCgroup() (*cgroup, error) {
 		return nil, fmt.Errorf("make a cgroup: below %s it is %q and takes no process", parent, strings.TrimSpace(string(kind)))
 	}
 	return g, nil
+}
+
+// sweep takes away the groups of recorders that were killed. One that is in use
+// can't be removed.
+func sweep(parent string) {
+	old, _ := filepath.Glob(filepath.Join(parent, "culprit-*-*")) // the pattern is valid
+	for _, path := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), "culprit-"), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // remove lets the processes that are left return to where they came from, and

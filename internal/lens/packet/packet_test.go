@@ -344,6 +344,29 @@ func sockaddr(a net.Addr) []byte {
 	return append(append(b, p.Addr().AsSlice()...), make([]byte, 8)...)
 }
 
+// What a recorder that was killed has left is taken away by the next.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	ours := fmt.Sprintf("culprit-%d-1", os.Getpid())
+	for _, name := range []string{"culprit-999999999-1", ours, "other"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(dir)
+	var left []string
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		left = append(left, e.Name())
+	}
+	if !slices.Equal(left, []string{ours, "other"}) {
+		t.Errorf("left: %q", left)
+	}
+}
+
 func TestCgroupFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
