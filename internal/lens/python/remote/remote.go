@@ -62,7 +62,7 @@ func Find(pid int) (Runtime, error) {
 // _PyRuntime is at addr.
 func At(pid, minor int, addr uint64) (Runtime, error) {
 	if minor < firstMinor || minor > lastMinor {
-		return Runtime{}, fmt.Errorf("Python 3.%d in process %d: %w", minor, pid, ErrNotPython)
+		return Runtime{}, fmt.Errorf("process %d has Python 3.%d: %w", pid, minor, ErrNotPython)
 	}
 	return Runtime{pid, minor, addr}, nil
 }
