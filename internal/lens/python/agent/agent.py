@@ -14,6 +14,8 @@ import os, marshal, gc, builtins, atexit
 from _thread import allocate_lock, get_native_id, _local
 from time import monotonic_ns
 
+# The program may put others in their places.
+__builtins__ = dict(builtins.__dict__)
 VERSION = sys.version_info[:2]
 MODERN = VERSION >= (3, 12)
 SITE_BUDGET = 40      # records of one place, after that they are only counted
