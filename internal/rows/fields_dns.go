@@ -11,6 +11,14 @@ var dnsFields = []Field{
 	protocol("dns", Linked, "a question to a name server, or its answer", func(r *Row) bool { return r.Lookup != nil }),
 	dnsAddresses("dns.a", filter.IPv4),
 	dnsAddresses("dns.aaaa", filter.IPv6),
+	field("dns.cname", filter.String, Linked, "what a name stands for, by the answer's CNAME records", func(r *Row, to []filter.Value) []filter.Value {
+		if r.Kind == Answer {
+			for _, name := range r.Lookup.Aliases {
+				to = append(to, filter.S(name))
+			}
+		}
+		return to
+	}),
 	symbols(number("dns.flags.rcode", Linked, "response code of an answer", func(r *Row) (uint64, bool) {
 		if r.Kind != Answer {
 			return 0, false

@@ -176,7 +176,7 @@ func TestCalledAt(t *testing.T) {
 
 // unrecorded lists the fields that no recorded case or capture shows.
 var unrecorded = map[string]bool{
-	"dns.aaaa": true, "http.cache_control": true, "http.cookie": true,
+	"dns.aaaa": true, "dns.cname": true, "http.cache_control": true, "http.cookie": true,
 	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
 	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
 	"py.call.file": true, "py.call.function": true, "py.call.line": true, // TestCalledAt

@@ -86,5 +86,8 @@ func (l *Lookup) answer(at event.Time, m *dns.Message) {
 		if r.Addr.IsValid() {
 			l.Addrs = append(l.Addrs, r.Addr)
 		}
+		if r.Type == dns.CNAME {
+			l.Aliases = append(l.Aliases, r.Host)
+		}
 	}
 }

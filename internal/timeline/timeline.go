@@ -300,6 +300,7 @@ type Lookup struct {
 	AnsweredAt event.Time
 	Rcode      string // "NOERROR", "NXDOMAIN", ..., "" when not answered
 	Addrs      []netip.Addr
+	Aliases    []string // what the name stands for, by the answer's CNAME records in order
 	Sent       *Call
 	Error      *Call // the call that failed because nobody listens at the server
 }
