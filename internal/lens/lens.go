@@ -53,6 +53,7 @@ type Unavailable struct {
 	Ability string // "ptrace", "seccomp filter", ...
 	Reason  string
 	Remedy  string // a command or a setting, may be empty
+	Root    bool   // it takes root, and this process is not
 }
 
 func (u *Unavailable) Error() string { return fmt.Sprintf("%s: %s", u.Ability, u.Reason) }

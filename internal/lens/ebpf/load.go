@@ -227,7 +227,7 @@ func unavailable(err error) error {
 	case errors.As(err, &v):
 		u.Ability, u.Reason = "eBPF programs", fmt.Sprintf("refused by the kernel's verifier: %v", err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		u.Ability, u.Remedy = "CAP_BPF and CAP_PERFMON", "run as root"
+		return lens.Denied("eBPF", unix.EPERM, "CAP_BPF", "CAP_PERFMON")
 	case errors.Is(err, ebpf.ErrNotSupported):
 		u.Ability = "eBPF tracing (Linux 5.8 with BTF)"
 	case errors.Is(err, unix.ENOMEM):

@@ -173,7 +173,7 @@ func unavailable(err error) error {
 	case errors.As(err, &v):
 		u.Reason = "refused by the kernel's verifier: " + err.Error()
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		u.Reason, u.Remedy = "not permitted (CAP_BPF and CAP_PERFMON)", "run culprit as root"
+		return lens.Denied("eBPF uprobes", unix.EPERM, "CAP_BPF", "CAP_PERFMON")
 	case errors.Is(err, ebpf.ErrNotSupported):
 		u.Reason = "the kernel lacks them (Linux 6.6)"
 	}

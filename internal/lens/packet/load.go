@@ -36,14 +36,18 @@ func load(o Options, group string) (l *loaded, err error) {
 	// Only kernels before 5.11 count BPF memory against the limit, and there
 	// loading says so.
 	_ = rlimit.RemoveMemlock()
-	l = &loaded{tap: -1}
+	made := &loaded{tap: -1}
+	l = made
 	defer func() {
 		if err != nil {
-			l.close()
-			err = unavailable(err)
+			made.close()
+			l, err = nil, unavailable(err)
 		}
 	}()
 	if err := spec.LoadAndAssign(&l.obj, nil); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			err = unix.EPERM // the library guesses at reasons
+		}
 		return nil, fmt.Errorf("load the BPF programs: %w", err)
 	}
 	if l.ring, err = ringbuf.Open(l.obj.Ring); err != nil {
@@ -101,14 +105,14 @@ func (l *loaded) close() {
 
 // unavailable says what is missing when the kernel refuses.
 func unavailable(err error) error {
-	u := &lens.Unavailable{Ability: "packets of a cgroup", Reason: err.Error()}
+	const ability = "packets of a cgroup"
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		u.Ability, u.Remedy = "CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW", "run as root"
+		return lens.Denied(ability, err, "CAP_BPF", "CAP_NET_ADMIN", "CAP_NET_RAW")
 	case errors.Is(err, unix.EROFS):
-		u.Remedy = "in a container, mount /sys/fs/cgroup writable"
+		return &lens.Unavailable{Ability: ability, Reason: err.Error(), Remedy: "in a container, mount /sys/fs/cgroup writable: `docker run -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"}
 	}
-	return u
+	return &lens.Unavailable{Ability: ability, Reason: err.Error()}
 }
 
 func bigEndian(v uint16) uint16 { return v>>8 | v<<8 }

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -10,6 +11,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"culprit/internal/lens"
 )
 
 // SocketOptions say what a Socket gets.
@@ -221,7 +224,10 @@ func (s *Socket) Stats() (received, dropped uint64, err error) {
 func Reachable() error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return unavailable(fmt.Errorf("open a packet socket: %w", err))
+		if errors.Is(err, unix.EPERM) {
+			return lens.Denied("packet sockets", err, "CAP_NET_RAW")
+		}
+		return &lens.Unavailable{Ability: "packet sockets", Reason: err.Error()}
 	}
 	return unix.Close(fd)
 }

@@ -27,6 +27,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,13 +146,21 @@ func (r *Recorder) Probe() error {
 	return err
 }
 
-// remedy names the setting that most often forbids ptrace.
+// remedy names what most often forbids ptrace: a tracer of culprit itself, that
+// has its children too, a setting (Yama.rst), a container.
 func remedy() string {
-	b, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
-	if err == nil && len(b) > 0 && b[0] >= '2' {
-		return "sysctl kernel.yama.ptrace_scope=1"
+	status, _ := os.ReadFile("/proc/self/status")
+	scope, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	switch _, tracer, _ := strings.Cut(string(status), "\nTracerPid:\t"); {
+	case tracer != "" && !strings.HasPrefix(tracer, "0\n"):
+		tracer, _, _ = strings.Cut(tracer, "\n")
+		return "process " + tracer + " (a debugger or strace) traces culprit itself: run culprit without it"
+	case string(scope) == "3\n":
+		return "kernel.yama.ptrace_scope is 3, which lasts until the next boot: write 1 into /etc/sysctl.d and boot"
+	case string(scope) == "2\n":
+		return "sudo sysctl kernel.yama.ptrace_scope=1"
 	}
-	return ""
+	return "in a container, start it with `docker run --cap-add SYS_PTRACE --security-opt seccomp=unconfined`"
 }
 
 // Record records the target, which stands stopped, and all that descends from
