@@ -122,6 +122,7 @@ func run(ctx context.Context, cfg Config, w Watcher, sink lens.Sink) (Result, er
 		put(sink, &event.End{Status: uint32(res.Status)})
 		return res, nil
 	}
+	standard(sink, int32(pid))
 	if w.Started != nil {
 		w.Started(pid)
 	}
@@ -224,6 +225,17 @@ func snapshot(s lens.Sink) {
 		}
 		const limit = 64 << 10
 		put(s, &event.File{Path: path, Size: int64(len(data)), Data: data[:min(len(data), limit)]})
+	}
+}
+
+// standard tells where the command's standard input, output and error go: it may
+// use them late, or leave that to its children. Sockets are told of when they
+// are used, with their addresses.
+func standard(s lens.Sink, pid int32) {
+	for fd := range int32(3) {
+		if link := readLink(proc(pid, fmt.Sprintf("fd/%d", fd))); link != "" && !strings.HasPrefix(link, "socket:") {
+			s.Put(event.Event{Time: lens.Now(), PID: pid, TID: pid, Body: &event.FD{FD: fd, Link: link}})
+		}
 	}
 }
 
