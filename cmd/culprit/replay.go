@@ -213,9 +213,9 @@ func readBody(path string) ([]byte, error) {
 // askAgain asks before a request that may change something is repeated.
 func askAgain(r *replay.Request, n int, path string) error {
 	if !terminal(os.Stdin) {
-		return usagef("request %d is %s %s, which may change something: --yes sends it all the same, `culprit curl %s %d` only prints it", n, r.Method, r.URL, path, n)
+		return usagef("request %d is %s %s, which may change something: --yes sends it all the same, `culprit curl %s %d` only prints it", n, r.Method, r.Shown(false), path, n)
 	}
-	fmt.Fprintf(os.Stderr, "%s %s may change something on the server. Send it again? [y/N] ", r.Method, r.URL)
+	fmt.Fprintf(os.Stderr, "%s %s may change something on the server. Send it again? [y/N] ", r.Method, r.Shown(false))
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(line)); err != nil || a != "y" && a != "yes" {
 		return &exitError{1, errors.New("nothing was sent")}
@@ -240,7 +240,7 @@ func sendAgain(ctx context.Context, r *replay.Request, o replay.Options, asJSON 
 	}
 	if asJSON {
 		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-		out := map[string]any{"method": r.Method, "url": r.URL.Redacted(), "status": res.Status, "sent_bytes": res.Sent, "received_bytes": res.Received, "early": res.Early,
+		out := map[string]any{"method": r.Method, "url": r.Shown(o.Secrets).String(), "status": res.Status, "sent_bytes": res.Sent, "received_bytes": res.Received, "early": res.Early,
 			"milliseconds": map[string]float64{"resolved": ms(res.Resolved), "connected": ms(res.Connected), "tls": ms(res.Handshaken), "head_sent": ms(res.HeadSent), "first_byte": ms(res.FirstByte), "total": ms(res.Total)}}
 		if err != nil {
 			out["error"] = err.Error()

@@ -64,12 +64,12 @@ func TestSend(t *testing.T) {
 	if res.Status != 418 || res.Sent != 7 || body.String() != "POST /a?b=c Bearer s3cret figures" {
 		t.Errorf("status %d, %d bytes sent, answer %q", res.Status, res.Sent, &body)
 	}
-	for _, want := range []string{"> POST /a?b=c HTTP/1.1\n", "> Authorization: Bearer ***\n", "> Content-Length: 7\n", "< HTTP/1.1 418", "< Set-Cookie: ***\n"} {
+	for _, want := range []string{"> POST /a?b=c HTTP/1.1\n", "> Authorization: Bearer ***\n", "> Content-Length: 7\n", "< HTTP/1.1 418", "< Set-Cookie: ***\n", "< Content-Length: 33\n"} {
 		if !strings.Contains(story, want) {
 			t.Errorf("the story lacks %q:\n%s", want, story)
 		}
 	}
-	if strings.Contains(story, "s3cret") {
+	if strings.Contains(story, "s3cret") || strings.Contains(story, "1234") {
 		t.Errorf("the story tells the credential:\n%s", story)
 	}
 }
@@ -155,6 +155,31 @@ func TestCredentialsStayWithTheirHost(t *testing.T) {
 	}
 	if r.URL.String() != "https://b.test/x" {
 		t.Errorf("address %s", r.URL)
+	}
+}
+
+func TestCredentialsOfQueriesAndForms(t *testing.T) {
+	make := func() *Request {
+		return request(t, "POST", "http://a.test/x?b=1&access_token=t0p&key=t0p", "user=me&pass%77ord=t0p&z", "Content-Type", "application/x-www-form-urlencoded")
+	}
+	r := make()
+	if got, want := r.Curl(false), "--data-raw 'user=me&pass%77ord=***&z' 'http://a.test/x?b=1&access_token=***&key=***'"; !strings.HasSuffix(got, want) {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if got := r.Curl(true); strings.Count(got, "t0p") != 3 {
+		t.Errorf("with secrets: %s", got)
+	}
+	other, _ := url.Parse("http://b.test")
+	if diff := cmp.Diff([]string{"?access_token", "?key", "?pass%77ord"}, r.Redirect(other)); diff != "" {
+		t.Error(diff)
+	}
+	if got := r.URL.String(); got != "http://b.test/x?b=1" || string(r.Body) != "user=me&z" || r.Length != 9 {
+		t.Errorf("%s, body %q of %d", got, r.Body, r.Length)
+	}
+	r = make()
+	same, _ := url.Parse("http://a.test")
+	if dropped := r.Redirect(same); dropped != nil || !strings.Contains(r.URL.RawQuery, "t0p") {
+		t.Errorf("to the same host: %v, %s", dropped, r.URL)
 	}
 }
 

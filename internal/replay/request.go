@@ -73,15 +73,26 @@ func (r *Request) Harmless() bool {
 }
 
 // Redirect turns the request to another address. To another host go no
-// credentials; dropped names the fields that were left out.
+// credentials; dropped names the fields, and with ? the parameters of the query
+// or of a form, that were left out.
 func (r *Request) Redirect(to *url.URL) (dropped []string) {
 	same := strings.EqualFold(to.Host, r.URL.Host) && to.Scheme == r.URL.Scheme
-	if to.Path == "" {
-		to.Path, to.RawQuery = r.URL.Path, r.URL.RawQuery
+	recorded := to.Path == ""
+	if recorded {
+		to.Path, to.RawPath, to.RawQuery = r.URL.Path, r.URL.RawPath, r.URL.RawQuery
 	}
 	r.URL = to
 	if same {
 		return nil
+	}
+	if recorded { // what was given is meant
+		to.RawQuery, dropped = dropParameters(to.RawQuery)
+	}
+	if r.form() {
+		rest, names := dropParameters(string(r.Body))
+		if dropped = append(dropped, names...); len(names) > 0 {
+			r.SetBody([]byte(rest))
+		}
 	}
 	r.Header = slices.DeleteFunc(r.Header, func(f http.Field) bool {
 		if Secret(f.Name) {
@@ -135,16 +146,21 @@ func (r *Request) head(expect bool) http.Fields {
 	return append(out, http.Field{Name: "Connection", Value: "close"})
 }
 
-func (r *Request) target() string {
-	if t := r.URL.RequestURI(); t != "" {
+func target(u *url.URL) string {
+	if t := u.RequestURI(); t != "" {
 		return t
 	}
 	return "/"
 }
 
-// Secret reports whether a field holds what lets its owner in.
+// Secret reports whether a field, or a parameter of a query or a form, holds what
+// lets its owner in.
 func Secret(name string) bool {
-	n := strings.ToLower(name)
+	n := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	switch n {
+	case "key", "sig", "auth", "pwd", "passwd":
+		return true
+	}
 	for _, part := range []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "session", "signature", "credential"} {
 		if strings.Contains(n, part) {
 			return true
@@ -154,6 +170,57 @@ func Secret(name string) bool {
 }
 
 const masked = "***"
+
+// secretParameter is Secret for NAME=VALUE of application/x-www-form-urlencoded.
+func secretParameter(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	return Secret(name)
+}
+
+// maskParameters hides the secrets of a query or a form.
+func maskParameters(query string) string {
+	pairs := strings.Split(query, "&")
+	for i, p := range pairs {
+		if name, _, ok := strings.Cut(p, "="); ok && secretParameter(p) {
+			pairs[i] = name + "=" + masked
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// dropParameters takes the secrets out of a query or a form, and names them.
+func dropParameters(query string) (rest string, dropped []string) {
+	pairs := slices.DeleteFunc(strings.Split(query, "&"), func(p string) bool {
+		if !secretParameter(p) {
+			return false
+		}
+		name, _, _ := strings.Cut(p, "=")
+		dropped = append(dropped, "?"+name)
+		return true
+	})
+	return strings.Join(pairs, "&"), dropped
+}
+
+// form reports whether the whole body is a form's.
+func (r *Request) form() bool {
+	return r.Missing == 0 && strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "application/x-www-form-urlencoded")
+}
+
+// Shown is the address, without its credentials unless secrets is set.
+func (r *Request) Shown(secrets bool) *url.URL {
+	u := *r.URL
+	if secrets {
+		return &u
+	}
+	if u.User != nil {
+		u.User = url.UserPassword(u.User.Username(), masked)
+	}
+	u.RawQuery = maskParameters(u.RawQuery)
+	return &u
+}
 
 // shown is a field's value, masked where it is a secret.
 func shown(f http.Field, secrets bool) string {
@@ -177,10 +244,7 @@ func (r *Request) Curl(secrets bool) string {
 	case r.Method != "GET" || hasBody:
 		words = append(words, "-X", Quote(r.Method))
 	}
-	u := *r.URL
-	if u.User != nil && !secrets {
-		u.User = url.UserPassword(u.User.Username(), masked)
-	}
+	u := r.Shown(secrets)
 	for _, f := range r.Header {
 		switch strings.ToLower(f.Name) {
 		case "host":
@@ -193,7 +257,11 @@ func (r *Request) Curl(secrets bool) string {
 		words = append(words, "-H", Quote(f.Name+": "+shown(f, secrets)))
 	}
 	if hasBody && r.Missing == 0 && !slices.Contains(r.Body, 0) {
-		words = append(words, "--data-raw", Quote(string(r.Body))) // --data would take a leading @ for a file
+		body := string(r.Body)
+		if r.form() && !secrets {
+			body = maskParameters(body)
+		}
+		words = append(words, "--data-raw", Quote(body)) // --data would take a leading @ for a file
 	}
 	return strings.Join(append(words, Quote(u.String())), " ")
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -192,8 +193,8 @@ func (s *sender) exchange() error {
 		head.WriteString(text + "\r\n")
 		s.o.Tell('>', show)
 	}
-	first := fmt.Sprintf("%s %s HTTP/1.1", s.r.Method, s.r.target())
-	line(first, first)
+	first := func(u *url.URL) string { return fmt.Sprintf("%s %s HTTP/1.1", s.r.Method, target(u)) }
+	line(first(s.r.URL), first(s.r.Shown(s.o.Secrets)))
 	for _, f := range s.r.head(s.o.Expect) {
 		line(f.Name+": "+f.Value, f.Name+": "+shown(f, s.o.Secrets))
 	}
@@ -308,25 +309,17 @@ func (s *sender) read(answers chan<- answered) {
 
 func (s *sender) heads(resp *http.Response) {
 	s.o.Tell('<', fmt.Sprintf("%s %s", resp.Proto, resp.Status))
-	_ = resp.Header.Write(fieldWriter{s})
-	s.o.Tell('<', "")
-}
-
-// fieldWriter tells a header's lines.
-type fieldWriter struct{ s *sender }
-
-func (w fieldWriter) Write(b []byte) (int, error) {
-	for line := range strings.Lines(string(b)) {
+	var fields strings.Builder
+	_ = resp.Header.Write(&fields) // in pieces of lines
+	for line := range strings.Lines(fields.String()) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ": ")
-		if Secret(name) && !w.s.o.Secrets {
+		if Secret(name) && !s.o.Secrets {
 			value = masked
 		}
-		w.s.o.Tell('<', name+": "+value)
+		s.o.Tell('<', name+": "+value)
 	}
-	return len(b), nil
+	s.o.Tell('<', "")
 }
-
-func (w fieldWriter) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
 
 func (s *sender) finish(a answered) error {
 	if a.err != nil {
