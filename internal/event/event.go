@@ -59,6 +59,7 @@ const (
 	KindInterface Kind = 23
 	KindPacket    Kind = 24
 	KindPlain     Kind = 25
+	KindNative    Kind = 26
 )
 
 // Kinds lists every kind with its name and a constructor of an empty body.
@@ -92,6 +93,7 @@ var Kinds = []struct {
 	{KindInterface, "interface", func() Body { return new(Interface) }},
 	{KindPacket, "packet", func() Body { return new(Packet) }},
 	{KindPlain, "plain", func() Body { return new(Plain) }},
+	{KindNative, "native", func() Body { return new(Native) }},
 }
 
 // String returns the kind's name in the table, or "kind(N)".

@@ -77,17 +77,22 @@ type Frame struct {
 	Address uint64 // PC as the object's own tables have it
 	Symbol  string // as the linker knows it, "" when unknown
 	Offset  uint64 // of PC in Symbol
+	Build   string // GNU build id of Object in hex, "" when it has none
 	File    string // source file, "" when unknown or not asked for
 	Line    int
 }
 
-// Function is the symbol as a programmer writes it: C++ and Rust names are
-// demangled.
-func (f *Frame) Function() string {
-	if strings.HasPrefix(f.Symbol, "_Z") || strings.HasPrefix(f.Symbol, "_R") {
-		return demangle.Filter(f.Symbol)
+// Function is the symbol as a programmer writes it, see [Demangle].
+func (f *Frame) Function() string { return Demangle(f.Symbol) }
+
+// Demangle gives a linker's symbol as a programmer writes it, where it is one of
+// C++ or Rust, cut off at 64 KiB: a short symbol may stand for a name of any
+// length.
+func Demangle(symbol string) string {
+	if strings.HasPrefix(symbol, "_Z") || strings.HasPrefix(symbol, "_R") {
+		return demangle.Filter(symbol, demangle.MaxLength(16))
 	}
-	return f.Symbol
+	return symbol
 }
 
 // Unwinder keeps the files that it has read. It is for one goroutine; threads
@@ -126,6 +131,7 @@ func (u *Unwinder) Stack(regs Registers, maps Maps, mem Memory, limit int) (fram
 			bias := o.bias(m)
 			f.Address = pc - bias
 			f.Symbol, f.Offset = o.symbol(f.Address)
+			f.Build = o.build
 			if u.Source {
 				f.File, f.Line = o.line(f.Address)
 			}

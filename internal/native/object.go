@@ -69,6 +69,7 @@ type objectKey struct {
 type object struct {
 	file    File
 	elf     *elf.File
+	build   string // build id in hex
 	tables  []*table
 	symbols []symbol
 	loads   []elf.ProgHeader
@@ -151,7 +152,7 @@ func newObject(file io.ReaderAt) (*object, error) {
 	if f.Data != elf.ELFDATA2LSB {
 		return nil, errors.New("not little-endian")
 	}
-	o := &object{elf: f, lines: map[uint64]place{}}
+	o := &object{elf: f, build: buildID(f), lines: map[uint64]place{}}
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD {
 			o.loads = append(o.loads, p.ProgHeader)
@@ -159,7 +160,7 @@ func newObject(file io.ReaderAt) (*object, error) {
 	}
 	o.readTables(f)
 	o.readSymbols(f)
-	if d := debugFile(f); d != nil {
+	if d := o.debugFile(); d != nil {
 		o.debug = d
 		o.readTables(d)
 		o.readSymbols(d)
@@ -170,19 +171,26 @@ func newObject(file io.ReaderAt) (*object, error) {
 	return o, nil
 }
 
-// debugFile opens the separate debugging information of a build, where
-// distributions put it. It stays open as long as the program runs.
-func debugFile(f *elf.File) *elf.File {
+// buildID reads the GNU build id of a file, in hex.
+func buildID(f *elf.File) string {
 	s := f.Section(".note.gnu.build-id")
-	if s == nil || s.Size > 4096 || f.Section(".debug_info") != nil {
-		return nil
+	if s == nil || s.Size > 4096 {
+		return ""
 	}
 	note, err := s.Data()
 	if err != nil || len(note) <= 17 || string(note[12:16]) != "GNU\x00" {
+		return ""
+	}
+	return hex.EncodeToString(note[16:])
+}
+
+// debugFile opens the separate debugging information of a build, where
+// distributions put it. It stays open as long as the program runs.
+func (o *object) debugFile() *elf.File {
+	if o.build == "" || o.elf.Section(".debug_info") != nil {
 		return nil
 	}
-	id := hex.EncodeToString(note[16:])
-	d, err := elf.Open("/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug")
+	d, err := elf.Open("/usr/lib/debug/.build-id/" + o.build[:2] + "/" + o.build[2:] + ".debug")
 	if err != nil {
 		return nil
 	}
