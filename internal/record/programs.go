@@ -14,7 +14,8 @@ import (
 // at its end. A look-up takes 5 to 30 ms.
 const ownerBudget = 250 * time.Millisecond
 
-// programs passes events on and remembers which programs were run, newest last.
+// programs passes events on and remembers which programs were run, and in which
+// files they crashed, newest last.
 type programs struct {
 	sink   lens.Sink
 	forked func(parent, child int32) // told of processes; nil for nobody
@@ -29,6 +30,13 @@ func (p *programs) Put(e event.Event) {
 		p.add(x.Exe)
 		if script := script(x); script != "" {
 			p.add(script)
+		}
+		p.mu.Unlock()
+	}
+	if n, ok := e.Body.(*event.Native); ok {
+		p.mu.Lock()
+		for i := len(n.Frames) - 1; i >= 0; i-- { // the innermost is looked up first
+			p.add(n.Frames[i].Object)
 		}
 		p.mu.Unlock()
 	}

@@ -1,9 +1,12 @@
 package ptrace
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/unix"
 
 	"culprit/internal/event"
+	"culprit/internal/native"
 )
 
 // archNative is the architecture whose numbers the filter tells apart.
@@ -22,6 +25,16 @@ func restartUnlessHandled(tid int32) bool {
 	const userRAX, restartNoHand = 10 * 8, 514
 	result := int64(-restartNoHand)
 	return ptrace(unix.PTRACE_POKEUSR, tid, userRAX, uintptr(result)) == 0
+}
+
+// registers reads the registers of a task that stands in a stop.
+// PTRACE_GETREGS has the 64-bit layout for 32-bit programs too.
+func registers(tid int32) (native.Registers, bool) {
+	var g unix.PtraceRegs
+	if ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(&g))) != 0 {
+		return native.Registers{}, false
+	}
+	return native.X8664(&g), true
 }
 
 // interruptedCall says which call a task that stands in a stop came out of

@@ -239,4 +239,7 @@ func (r *Recorder) losses() {
 	if n := r.stacks.lost; n > 0 {
 		r.sink.Put(event.Event{Time: lens.Now(), Body: &event.Loss{Lens: "code", What: "Python stacks over the limit", Count: n}})
 	}
+	if n := r.crashes.lost; n > 0 {
+		r.sink.Put(event.Event{Time: lens.Now(), Body: &event.Loss{Lens: "kernel", What: "native stacks of crashes over the limit", Count: n}})
+	}
 }

@@ -323,8 +323,12 @@ func (r *Recorder) signalled(t *task, sig unix.Signal) {
 		r.looks++
 		r.look()
 	}
+	crash := r.crash(t, sig)
 	r.resume(t, sig)
 	r.put(t, at, &r.signal)
+	if crash != nil {
+		r.put(t, lens.Now(), crash)
+	}
 }
 
 // byUser reports whether the signal of r.siginfo came from the terminal, or was

@@ -23,7 +23,7 @@ import (
 func TestSameEffect(t *testing.T) {
 	bin := prog(t)
 	for _, mode := range []string{
-		"tree", "execthread", "kill9", "segv", "term", "closeall", "filter", "undumpable",
+		"tree", "execthread", "kill9", "segv", "crash", "term", "closeall", "filter", "undumpable",
 		"answer-unix", "answer-tcp", "pending", "partial", "iovecs", "maps", "storm",
 	} {
 		t.Run(mode, func(t *testing.T) {

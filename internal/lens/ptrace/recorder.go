@@ -68,6 +68,7 @@ type Recorder struct {
 	seized  uint32          // threads that were attached to
 	pause   event.Time      // for which the slowest of them stood still
 	stacks  stacks
+	crashes crashes
 	peekBuf []byte
 	mem     memory
 	info    syscallInfo

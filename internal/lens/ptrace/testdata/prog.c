@@ -265,6 +265,30 @@ static int busy(long n) { // calls that are recorded
 	return 0;
 }
 
+static void on_crash(int sig) { _exit(7); }
+
+// Ends deep in itself: n says how.
+__attribute__((noinline)) int crash_inner(long n) {
+	if (n == 1) abort();
+	else *(volatile int *)16 = 1;
+	return n;
+}
+
+__attribute__((noinline)) int crash_outer(long n) { return crash_inner(n) + 1; }
+
+// The processes of the mode crash: one a row, each with an end of its own.
+static int crash(void) {
+	for (long n = 0; n < 4; n++) {
+		if (fork() == 0) {
+			if (n == 2) signal(SIGSEGV, on_crash);
+			if (n == 3) signal(SIGABRT, SIG_IGN), raise(SIGABRT), _exit(3);
+			_exit(crash_outer(n));
+		}
+		wait(0);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv) {
 	const char *m = argc > 1 ? argv[1] : "";
 	long n = argc > 2 ? atol(argv[2]) : 0;
@@ -279,6 +303,7 @@ int main(int argc, char **argv) {
 	}
 	if (!strcmp(m, "kill9")) { raise(SIGKILL); return 1; }
 	if (!strcmp(m, "segv")) { *(volatile int *)16 = 1; return 1; }
+	if (!strcmp(m, "crash")) return crash();
 	if (!strcmp(m, "term")) { signal(SIGTERM, on_term); kill(getpid(), SIGTERM); return 1; }
 	if (!strcmp(m, "stop")) return stop_and_go();
 	if (!strcmp(m, "closeall")) return close_all();
