@@ -105,6 +105,9 @@ var kernelFields = []Field{
 	number("exit.status", Kernel, "its exit status", func(r *Row) (uint64, bool) {
 		return uint64(r.Status >> 8 & 0xff), r.Kind == Exit && r.Status&0x7f == 0
 	}),
+	protocol("native", Kernel, "native stack of a thread that a signal is about to end", func(r *Row) bool { return r.Native != nil }),
+	inNative("native.function", "its functions, innermost first", func(f *timeline.NativeFrame) string { return f.Function }),
+	inNative("native.object", "the files that they are in", func(f *timeline.NativeFrame) string { return f.Object }),
 	words(text("signal", Kernel, "name of a signal that was delivered", func(r *Row) string {
 		if r.Signal == nil {
 			return ""
@@ -123,6 +126,21 @@ var kernelFields = []Field{
 		}
 		return int64(r.Signal.PID), true
 	}),
+}
+
+// inNative is a field with a value for each frame of a native stack that has one.
+func inNative(name, doc string, get func(*timeline.NativeFrame) string) Field {
+	return field(name, filter.String, Kernel, doc, func(r *Row, to []filter.Value) []filter.Value {
+		if r.Native == nil {
+			return to
+		}
+		for i := range r.Native.Frames {
+			if s := get(&r.Native.Frames[i]); s != "" {
+				to = append(to, filter.S(s))
+			}
+		}
+		return to
+	})
 }
 
 // callOf is the signature of a row's call, nil when it has none.

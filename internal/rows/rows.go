@@ -47,10 +47,12 @@ const (
 	QUICPacket
 	QUICClose
 	Packet // of a capture
+	Native
 )
 
 var kinds = [...]struct{ name, lens string }{
 	Syscall: {"syscall", "kernel"}, Exec: {"exec", "kernel"}, Signal: {"signal", "kernel"}, Exit: {"exit", "kernel"},
+	Native:    {"native", "kernel"},
 	Exception: {"exception", "code"},
 	Handshake: {"tls-handshake", "wire"}, Alert: {"tls-alert", "wire"},
 	Request: {"http-request", "wire"}, Response: {"http-response", "wire"},
@@ -85,6 +87,7 @@ type Row struct {
 	Call      *timeline.Call
 	Exec      *timeline.Exec
 	Signal    *timeline.Signal
+	Native    *timeline.Native
 	Status    uint32 // of Exit: a wait status
 	Exception *timeline.Exception
 	Conn      *timeline.Conn
@@ -123,7 +126,7 @@ func (r *Row) Failed() bool {
 	switch r.Kind {
 	case Syscall:
 		return r.Call.Errno() != 0
-	case Signal, Exception:
+	case Signal, Native, Exception:
 		return true
 	case Exit:
 		return r.Status != 0
@@ -207,6 +210,9 @@ func others(t *timeline.Timeline) []Row {
 		}
 		for _, s := range p.Signals {
 			add(s.Time, s.TID, Row{Kind: Signal, Signal: s})
+		}
+		for _, n := range p.Natives {
+			add(n.Time, n.TID, Row{Kind: Native, Native: n})
 		}
 		for _, e := range p.Raised {
 			add(e.Time, e.TID, Row{Kind: Exception, Exception: e})

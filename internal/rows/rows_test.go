@@ -179,6 +179,5 @@ var unrecorded = map[string]bool{
 	"dns.aaaa": true, "dns.cname": true, "http.cache_control": true, "http.cookie": true,
 	"http.last_modified": true, "http.proxy_authorization": true, "http.referer": true, "http.set_cookie": true,
 	"http.transfer_encoding": true, "http.x_forwarded_for": true, "py.cause": true,
-	"py.call.file": true, "py.call.function": true, "py.call.line": true, // TestCalledAt
 	"websocket.payload_length_ext_16": true, "websocket.payload_length_ext_64": true,
 }

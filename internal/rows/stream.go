@@ -108,6 +108,9 @@ func (s *stream) read(e *event.Event) *Row {
 	case *event.Signal:
 		row.Kind, row.Signal = Signal, &timeline.Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(b.Siginfo)}
 		return row
+	case *event.Native:
+		row.Kind, row.Native = Native, timeline.Natives(e, b, s.run.stacks[b.Stack])
+		return row
 	case *event.Exec:
 		delete(s.fds, e.PID) // they are closed by exec
 		row.Kind, row.TID, row.Exec = Exec, e.PID, &timeline.Exec{Time: e.Time, Exec: *b}

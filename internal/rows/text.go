@@ -63,6 +63,8 @@ func (r *Row) Append(b []byte, o TextOptions) []byte {
 		return fmt.Appendf(b, "--- exec %s %s ---", r.Exec.Exe, strings.Join(r.Exec.Argv, " "))
 	case Signal:
 		return fmt.Appendf(b, "--- %s ---", r.Signal.Siginfo)
+	case Native:
+		return fmt.Appendf(b, "--- in %s ---", r.Native)
 	case Exit:
 		return fmt.Appendf(b, "+++ %s +++", (&timeline.Process{Status: r.Status}).HowEnded())
 	case Exception:

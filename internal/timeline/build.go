@@ -168,6 +168,9 @@ func (b *builder) apply(e *event.Event) {
 	case *event.Signal:
 		p := b.process(e.PID, e.Time)
 		p.Signals = append(p.Signals, &Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(body.Siginfo)})
+	case *event.Native:
+		p := b.process(e.PID, e.Time)
+		p.Natives = append(p.Natives, Natives(e, body, b.stacks[body.Stack]))
 	case *event.FD:
 		b.descriptor(e, body)
 	case *event.Peek:

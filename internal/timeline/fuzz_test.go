@@ -30,6 +30,7 @@ func seeds(t testing.TB) [][]byte {
 	web.call(10, -32, "write", 4, 0x9000, 4, out(0x9000, "more"))
 	web.add(10, &event.Peek{FD: 4, Link: inode, When: "close", Queued: 20, Data: []byte("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")})
 	web.add(10, &event.Signal{Siginfo: make([]byte, 128)})
+	web.add(10, &event.Native{Signo: 11, Frames: []event.NativeFrame{{Object: "/bin/x", Addr: 0x1136, Symbol: "_Z4leafi", Offset: 4}, {Addr: 9}}, Stack: 1})
 	web.write(10, 2, "failed\nbadly")
 	web.add(10, &event.Exit{Status: 256})
 	web.add(0, &event.End{Status: 256})

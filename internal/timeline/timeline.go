@@ -74,6 +74,7 @@ type Process struct {
 	Status  uint32  // wait status, when Ended
 	Calls   []*Call // in order of entry
 	Signals []*Signal
+	Natives []*Native    // stacks of threads that a signal was about to end
 	Raised  []*Exception // in order
 	Python  *Python      // nil: no agent in it
 	Waits   []Wait       // what its threads did at the newest look

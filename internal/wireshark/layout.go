@@ -76,6 +76,9 @@ func rows(t *timeline.Timeline, verdict explain.Finding) []casefile.Row {
 		for _, s := range p.Signals {
 			add(s.Time, p, s.TID, priWarning, "signal", "signal "+sysabi.SignalName(int(s.Signo)))
 		}
+		for _, n := range p.Natives {
+			add(n.Time, p, n.TID, priErr, "native", "in "+n.String())
+		}
 		for _, e := range p.Raised {
 			pri := priInfo
 			if e.Final != "" {
