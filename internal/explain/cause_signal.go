@@ -14,6 +14,7 @@ var crashes = map[string]string{
 	"SIGABRT": "it gave up by itself (abort)",
 	"SIGFPE":  "it did arithmetic that has no result",
 	"SIGILL":  "it ran an instruction that the processor does not have",
+	"SIGTRAP": "it ran into a trap that stands in its own code",
 	"SIGBUS":  "it touched memory behind the end of a file or wrongly aligned",
 }
 
@@ -57,10 +58,11 @@ func (c *Case) signalFinding(p *timeline.Process) (Finding, bool) {
 		f.Cause = "crashed"
 		f.Title = fmt.Sprintf("%s crashed: %s", p.Name(), name)
 		f.Why = fmt.Sprintf("%s (pid %d, %s) was ended by %s: %s.", p.Name(), p.PID, p.Exe, name, what)
-		f.Next = []string{fmt.Sprintf("`coredumpctl debug %d` or gdb on a core file shows where; report it with the case to whoever makes %s", p.PID, p.Name())}
 		if sig != nil {
 			f.Evidence = append(f.Evidence, Evidence{"kernel", sig.Time, sig.String()})
 		}
+		whose := c.stood(&f, sig != nil && sig.Code <= 0)
+		f.Next = append(f.Next, fmt.Sprintf("`coredumpctl debug %d` or gdb on a core file shows where; report it with the case to whoever makes %s", p.PID, whose))
 		f.Evidence = append(f.Evidence, Evidence{"kernel", p.EndTime, fmt.Sprintf("%s[%d] +++ killed by %s +++", p.Name(), p.PID, name)})
 		return f, true
 	}

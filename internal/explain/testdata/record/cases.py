@@ -240,6 +240,16 @@ int main(void) {
 }
 """
 
+DEEP = {"table.c": """__attribute__((noinline)) int put(int *cell, int n) { *cell = n; return n; }
+int fill(int *cells, int n) { return put(cells, n) + put(cells + n, n); }
+""", "deep.c": """int fill(int *, int);
+__attribute__((noinline)) int build(int n) { return fill((int *)16, n) + 1; }
+int main(int argc, char **argv) { return build(argc) + 1; }
+""", "check.cc": """#include <cassert>
+namespace acme { struct Ledger { int balance; __attribute__((noinline)) void check(int least) { assert(balance >= least); } }; }
+int main(int argc, char **argv) { acme::Ledger l{-argc}; l.check(0); return 0; }
+"""}
+
 CASES = {
     # HTTP
     "http-body-too-large.python3.8": py(UPLOAD, PY38, "http://localhost:8413"),
@@ -560,6 +570,8 @@ print(int(colour))
     "env-missing.python": py("import os\ntoken = os.environ['ACME_TOKEN']\n"),
     # signals
     "crashed.c": Case(["./crash"], {"crash.c": CRASH}, before="gcc -o crash crash.c"),
+    "crashed.library": Case(["./deep"], DEEP, before="gcc -O1 -shared -fPIC -o libtable.so table.c && gcc -O1 -o deep deep.c ./libtable.so"),
+    "crashed.assert": Case(["./check"], DEEP, before="g++ -O1 -o check check.cc"),
     "crashed.script": Case(["sh", "-c", "./crash > /dev/null || { echo 'table not built' >&2; exit 4; }"], {"crash.c": CRASH}, before="gcc -o crash crash.c"),
     "crashed.python": py("import ctypes\nctypes.string_at(16)\n"),
     "killed-by.helper": sh("(sleep 0.3; kill -KILL $$) &\nexec sleep 5"),
