@@ -161,7 +161,7 @@ func (c *Case) limitFinding(call *timeline.Call, cause string) Finding {
 			for _, what := range []string{"RLIMIT_AS", "RLIMIT_DATA"} {
 				if l := p.Limit(what, ""); l != nil && l.Used <= l.Soft && l.Used+want > l.Soft {
 					f.Title = fmt.Sprintf("%s could not get memory: its limit is %s bytes (%s)", p.Name(), count(int64(l.Soft)), what)
-					f.Links = append(f.Links, Link{"limit", fmt.Sprintf("%s bytes in use and %s more pass %s = %s", count(int64(l.Used)), count(int64(want)), what, count(int64(l.Soft))), 0.5})
+					f.Links = append(f.Links, Link{"limit", fmt.Sprintf("%s bytes in use and %s more pass %s = %s", count(int64(l.Used)), count(int64(want)), what, count(int64(l.Soft))), wLimit})
 				}
 			}
 		}

@@ -72,7 +72,7 @@ type Fact struct {
 
 // Link ties a finding to the symptom.
 type Link struct {
-	Kind   string  // see linkWeights
+	Kind   string  // a row of the table in docs/diagnosis.md
 	Text   string  // what was matched
 	Weight float64 // 0..1
 }

@@ -26,6 +26,7 @@ const (
 	wLast      = 0.75 // the last trouble of its process, nothing but cleaning up after it
 	wWire      = 0.5  // the last word from the network was a refusal, whatever came after
 	wProbe     = 0.55 // the last trouble was a file that is not there: many are looked for and not needed
+	wLimit     = 0.5  // what was asked for and what was in use pass a limit of the process
 	wUnread    = 0.9  // an answer that lay unread when the connection broke
 )
 
