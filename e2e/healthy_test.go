@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -20,7 +21,14 @@ var healthy = []struct {
 	{"git clone", []string{"git"}, `git init -q --bare r.git`, `git clone r.git w`}, // "You appear to have cloned an empty repository."
 	{"apt-get update", []string{"apt-get", "root"}, `mkdir -p repo state/lists/partial cache/archives/partial etc && : >repo/Packages && : >status && echo "deb [trusted=yes] file:$PWD/repo ./" >sources.list`,
 		`apt-get -o Dir::State=$PWD/state -o Dir::State::status=$PWD/status -o Dir::Cache=$PWD/cache -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root update`},
-	{"pip", []string{"python3"}, "", `/usr/bin/python3 -m pip --version || /usr/bin/python3 -c 'import sys; print(sys.version)'`},
+	{"pip install", []string{"python3", "pip3"}, `/usr/bin/python3 -c 'import zipfile
+with zipfile.ZipFile("tiny-1.0-py3-none-any.whl", "w") as z:
+    i = "tiny-1.0.dist-info/"
+    z.writestr("tiny.py", "def f(): return 42\n")
+    z.writestr(i + "METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+    z.writestr(i + "WHEEL", "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    z.writestr(i + "RECORD", "tiny.py,,\n" + i + "METADATA,,\n" + i + "WHEEL,,\n" + i + "RECORD,,\n")'`,
+		`/usr/bin/python3 -m pip install --no-index --no-deps --disable-pip-version-check --target site tiny-1.0-py3-none-any.whl && PYTHONPATH=site /usr/bin/python3 -c 'import tiny; print(tiny.f())'`},
 	{"npm", []string{"npm"}, `printf '{"name":"x","version":"1.0.0","license":"MIT","scripts":{"build":"echo built"}}' >package.json`, `npm run build --silent && npm pack --dry-run --silent`},
 	{"make with warnings", []string{"make", "gcc"}, `printf 'int f(){return 1;}\nint main(){int unused;return 0*f();}\n' >a.c && printf -- '-include local.mk\nall: a\n\t-rm none\n\t./a\na: a.c\n\tgcc -Wall -o a a.c\n' >Makefile`, `make`},
 	{"configure", []string{"gcc"}, "", `for h in stdio.h nosuch.h windows.h unistd.h; do printf '#include <%s>\nint main(){return 0;}\n' $h >conftest.c; gcc -c conftest.c 2>>config.log && echo "checking for $h... yes" || echo "checking for $h... no"; done; for c in icc tcc gcc; do command -v $c && break; done`},
@@ -29,7 +37,9 @@ var healthy = []struct {
 	{"tar", []string{"tar"}, `mkdir d && echo 1 >d/a && ln -s none d/dangling`, `tar -czf /x.tgz d 2>/dev/null; tar -czf x.tgz d && tar -tzf x.tgz`},
 	{"ssh-keygen", []string{"ssh-keygen"}, "", `ssh-keygen -q -t ed25519 -N '' -f key && ssh-keygen -lf key`},
 	{"gcc", []string{"gcc"}, `printf '#include <stdio.h>\nint main(){puts("hello");return 0;}\n' >a.c`, `gcc -O2 -o a a.c && ./a`},
-	{"go build", []string{"go"}, `mkdir gocache && printf 'module x\ngo 1.20\n' >go.mod && printf 'package main\nfunc main() { println("x") }\n' >a.go`, `GOFLAGS=-mod=mod GOCACHE=$PWD/gocache go vet -h 2>/dev/null; GOTOOLCHAIN=local GOCACHE=$PWD/gocache go list ./...`},
+	// What it needs of the standard library is compiled before: nobody waits for that.
+	{"go build", nil, `printf 'module x\ngo 1.20\n' >go.mod && printf 'package main\nfunc main() { println("x") }\n' >a.go && "$GO" build -o before . && printf '\nfunc f() {}\n' >>a.go`,
+		`"$GO" vet -h 2>/dev/null; "$GO" build -o x . && ./x && "$GO" list ./...`},
 	{"node", []string{"node"}, "", `node -e 'const fs=require("fs"); try { fs.readFileSync("none") } catch (e) { console.warn("warning: " + e.message) } fetch("http://127.0.0.1:9/").catch(() => console.log("offline"))'`},
 	{"ruby", []string{"ruby"}, "", `ruby -rjson -e 'begin; File.read("none"); rescue => e; warn e.message; end; puts JSON.generate(a: 1)'`},
 	{"perl", []string{"perl"}, "", `perl -e 'open(my $f, "<", "none") or warn "no settings: $!\n"; print "done\n"'`},
@@ -53,6 +63,7 @@ print("report written")'`},
 // stays, and the verdict is ok.
 func TestHealthy(t *testing.T) {
 	culprit(t)
+	env := goEnv(t)
 	places := make(chan struct{}, 2)
 	for _, h := range healthy {
 		t.Run(strings.ReplaceAll(h.name, " ", "-"), func(t *testing.T) {
@@ -62,11 +73,11 @@ func TestHealthy(t *testing.T) {
 			stage.Need(t, h.needs...)
 			s := stage.New(t)
 			if h.setup != "" {
-				if r := s.Exec(stage.Run{Argv: []string{"sh", "-ec", h.setup}}); r.Code != 0 {
+				if r := s.Exec(stage.Run{Argv: []string{"sh", "-ec", h.setup}, Env: env}); r.Code != 0 {
 					t.Fatalf("setup: %s", r.Stderr)
 				}
 			}
-			rec := record(t, s, stage.Run{Argv: []string{"sh", "-c", h.run}})
+			rec := record(t, s, stage.Run{Argv: []string{"sh", "-c", h.run}, Env: env})
 			if rec.Code != 0 {
 				t.Fatalf("exit status %d\n%s%s", rec.Code, rec.Stdout, rec.Stderr)
 			}
@@ -75,4 +86,18 @@ func TestHealthy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// goEnv is what a staged program needs to run this test's own go ($GO), with
+// what that has compiled already.
+func goEnv(t *testing.T) []string {
+	path, err := exec.LookPath("go") // go test puts it there
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := exec.Command(path, "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatalf("go env GOCACHE: %v", err)
+	}
+	return []string{"GO=" + path, "GOCACHE=" + strings.TrimSpace(string(cache)), "GOTOOLCHAIN=local", "CGO_ENABLED=0"}
 }
