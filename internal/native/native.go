@@ -88,9 +88,16 @@ func (f *Frame) Function() string { return Demangle(f.Symbol) }
 // Demangle gives a linker's symbol as a programmer writes it, where it is one of
 // C++ or Rust, cut off at 64 KiB: a short symbol may stand for a name of any
 // length.
-func Demangle(symbol string) string {
+func Demangle(symbol string) string { return written(symbol, demangle.MaxLength(16)) }
+
+// Short is Demangle without the types of parameters.
+func Short(symbol string) string {
+	return written(symbol, demangle.MaxLength(16), demangle.NoParams)
+}
+
+func written(symbol string, options ...demangle.Option) string {
 	if strings.HasPrefix(symbol, "_Z") || strings.HasPrefix(symbol, "_R") {
-		return demangle.Filter(symbol, demangle.MaxLength(16))
+		return demangle.Filter(symbol, options...)
 	}
 	return symbol
 }

@@ -238,6 +238,11 @@ func (o *object) readTables(f *elf.File) {
 }
 
 func (o *object) readSymbols(f *elf.File) {
+	for _, s := range f.Sections { // a file may be sparse
+		if s.Size > maxSection && (s.Type == elf.SHT_SYMTAB || s.Type == elf.SHT_DYNSYM || s.Type == elf.SHT_STRTAB) {
+			return
+		}
+	}
 	list, _ := f.Symbols()
 	dynamic, _ := f.DynamicSymbols()
 	for _, s := range slices.Concat(list, dynamic) {

@@ -21,14 +21,14 @@ type Native struct {
 // NativeFrame is one function on a native stack.
 type NativeFrame struct {
 	event.NativeFrame
-	Function string // Symbol, demangled
+	Function string // Symbol as a programmer writes it, without parameters
 }
 
 // Natives makes the stack of an event; python are its interpreter's frames.
 func Natives(e *event.Event, n *event.Native, python []Frame) *Native {
 	s := &Native{Time: e.Time, TID: e.TID, Signo: int(n.Signo), More: n.More, Python: python, Frames: make([]NativeFrame, 0, len(n.Frames))}
 	for _, f := range n.Frames {
-		s.Frames = append(s.Frames, NativeFrame{f, native.Demangle(f.Symbol)})
+		s.Frames = append(s.Frames, NativeFrame{f, native.Short(f.Symbol)})
 	}
 	return s
 }

@@ -22,7 +22,7 @@ func TestCrash(t *testing.T) {
 	if n == nil {
 		t.Fatal("no stack")
 	}
-	const want = "acme::load(int)+0x6 (app) < app+0x2000 < 0x7000 < ..., at /srv/job.py:7 in load"
+	const want = "acme::load+0x6 (app) < app+0x2000 < 0x7000 < ..., at /srv/job.py:7 in load"
 	if n.String() != want {
 		t.Errorf("stack %s\nwant  %s", n, want)
 	}
