@@ -151,7 +151,7 @@ func otherCases() []Case {
 			Name: "crashed-c", Needs: []string{"gcc"},
 			Setup:  func(s *stage.Stage) stage.Run { return stage.Run{Argv: []string{s.C("mktable", segfault)}} },
 			Signal: syscall.SIGSEGV, Says: []string{`^filling\n$`},
-			Cause: "crashed", Facts: []string{`mktable`, `SIGSEGV|[Ss]egmentation fault`, `in main of .*mktable`}, Confidence: "certain",
+			Cause: "crashed", Facts: []string{`mktable`, `SIGSEGV|[Ss]egmentation fault`, `function main`}, Confidence: "certain",
 		}, {
 			Name: "crashed-child", Needs: []string{"gcc", "sh"},
 			Setup: func(s *stage.Stage) stage.Run {

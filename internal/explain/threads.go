@@ -21,6 +21,8 @@ type Thread struct {
 	Used  float64          // share of a processor since the look before, -1: not known
 	Waits []string         // what it waited for and who has that
 	Stack []timeline.Frame // of an interpreted program, innermost frame first
+
+	Native []timeline.NativeFrame // of any other, as far as it could be walked
 }
 
 // states are the letters of /proc/PID/status (proc(5)).
@@ -36,6 +38,9 @@ func (c *Case) Threads() []Thread {
 		for i := range p.Waits {
 			w := &p.Waits[i]
 			t := Thread{Proc: p, TID: w.TID, Name: w.Comm, State: states[w.State], Used: w.Used, Stack: p.Stacks[w.TID]}
+			if n := p.Stands[w.TID]; n != nil {
+				t.Native = n.Frames
+			}
 			if t.State == "" {
 				t.State = w.State
 			}

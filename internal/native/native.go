@@ -54,6 +54,12 @@ func (r *Registers) Set(n int, v uint64) {
 	}
 }
 
+// SP is the stack pointer, 0 when it is not known.
+func (r *Registers) SP() uint64 {
+	v, _ := r.get(r.sp())
+	return v
+}
+
 func (r *Registers) sp() int {
 	if r.Word == 4 {
 		return esp

@@ -2,6 +2,15 @@ package native
 
 import "golang.org/x/sys/unix"
 
+// Waiting makes registers of the two that /proc/PID/syscall tells of a thread of
+// a 64-bit program: stack pointer and program counter. The walk ends at the
+// first frame that needs another one which no frame before it has saved.
+func Waiting(sp, pc uint64) Registers {
+	r := Registers{PC: pc, Word: 8}
+	r.Set(rsp, sp)
+	return r
+}
+
 // X8664 makes registers of what PTRACE_GETREGS gives on x86-64, of a 64-bit or
 // a 32-bit program.
 func X8664(g *unix.PtraceRegs) Registers {

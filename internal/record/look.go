@@ -57,6 +57,7 @@ func (l *looker) Put(e event.Event) {
 type thread struct {
 	pid, tid int32
 	wait     *event.Wait
+	at       place
 }
 
 // look puts what all threads do now. Threads that wait are read where they
@@ -100,6 +101,7 @@ func (l *looker) look(still bool) {
 			if t := &threads[i]; t.wait == nil {
 				see(t)
 				t.wait.State = "R" // before we stopped it
+				t.at = held(t.tid)
 			}
 		}
 		for pid, r := range pythons {
@@ -113,11 +115,26 @@ func (l *looker) look(still bool) {
 		l.sink.Put(event.Event{Time: at, PID: l.pids[0], TID: l.pids[0], Body: &event.Attach{Pause: int64(pause)}})
 	}
 	l.interpreter = func(pid int32) pythonState { return read[pid] }
+	walks, taken := newNatives(), 0
+	defer walks.unwinder.Close()
 	for _, t := range threads {
 		if t.wait.State == "" || t.wait.State == "Z" || t.wait.State == "X" {
 			continue // gone
 		}
 		l.witness.Put(event.Event{Time: at, PID: t.pid, TID: t.tid, Body: t.wait})
+		if !still || read[t.pid].stacks[t.tid] != nil {
+			continue
+		}
+		if taken++; taken > maxLookStacks {
+			put(l.sink, &event.Loss{Lens: "kernel", What: "threads whose native stack was not looked at", Count: 1})
+			continue
+		}
+		if !t.at.known {
+			t.at = calling(t.wait.Syscall)
+		}
+		if n := walks.walk(t.pid, t.tid, &t.at); n != nil {
+			l.witness.Put(event.Event{Time: at, PID: t.pid, TID: t.tid, Body: n})
+		}
 	}
 }
 

@@ -30,11 +30,11 @@ func (c collect) holders() (out []*event.Holder) {
 
 // call makes a failed call of this machine's architecture.
 func call(t *testing.T, name string, errno unix.Errno, args ...uint64) *event.Syscall {
-	nr, ok := sysabi.Number(native(), name)
+	nr, ok := sysabi.Number(archNative(), name)
 	if !ok {
 		t.Fatalf("no call %s", name)
 	}
-	s := &event.Syscall{Arch: native(), NR: nr, Ret: -int64(errno)}
+	s := &event.Syscall{Arch: archNative(), NR: nr, Ret: -int64(errno)}
 	copy(s.Args[:], args)
 	return s
 }
@@ -214,9 +214,9 @@ func FuzzProcText(f *testing.F) {
 
 func BenchmarkPut(b *testing.B) {
 	w := newWitness(discard{}, nil)
-	nr, _ := sysabi.Number(native(), "openat")
-	ok := event.Event{PID: 1, TID: 1, Body: &event.Syscall{Arch: native(), NR: nr, Ret: 3}}
-	bad := event.Event{PID: 1, TID: 1, Body: &event.Syscall{Arch: native(), NR: nr, Ret: -2}}
+	nr, _ := sysabi.Number(archNative(), "openat")
+	ok := event.Event{PID: 1, TID: 1, Body: &event.Syscall{Arch: archNative(), NR: nr, Ret: 3}}
+	bad := event.Event{PID: 1, TID: 1, Body: &event.Syscall{Arch: archNative(), NR: nr, Ret: -2}}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Put(ok)
@@ -241,7 +241,7 @@ func TestRestarted(t *testing.T) {
 		{[6]uint64{address, address}, event.Wait{Wchan: "hrtimer_nanosleep"}, "nanosleep"},
 		{[6]uint64{1, 0, address, 0}, event.Wait{Wchan: "do_syscall_64"}, "clock_nanosleep"},
 	} {
-		if got := sysabi.Lookup(native(), restarted(0, c.a, &c.w)); got == nil || got.Name != c.want {
+		if got := sysabi.Lookup(archNative(), restarted(0, c.a, &c.w)); got == nil || got.Name != c.want {
 			t.Errorf("%+v: %v, want %s", c.w, got, c.want)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"culprit/internal/sysabi"
 )
 
-// native is the architecture whose numbers /proc/PID/syscall shows.
-func native() event.Arch {
+// archNative is the architecture whose numbers /proc/PID/syscall shows.
+func archNative() event.Arch {
 	if runtime.GOARCH == "arm64" {
 		return event.ArchAArch64
 	}
@@ -52,7 +52,7 @@ func (w *witness) inFlight(e event.Event, body *event.Wait, nr uint32, a [6]uint
 		delete(w.flying, e.TID)
 		return
 	}
-	s := &event.Syscall{Arch: native(), NR: nr, Flags: event.Unfinished, Args: a, Dur: max(body.Asleep, 0)}
+	s := &event.Syscall{Arch: archNative(), NR: nr, Flags: event.Unfinished, Args: a, Dur: max(body.Asleep, 0)}
 	var arena sysabi.Arena
 	lim, mem := sysabi.Limits{String: unix.PathMax, Data: maxFlying}, memory(e.PID)
 	s.Mem = c.Capture(s.Mem, event.Enter, &s.Args, 0, lim, mem, &arena)
@@ -98,10 +98,10 @@ func (w *witness) wait(e event.Event, body *event.Wait) {
 	if !ok {
 		return
 	}
-	if restart, _ := sysabi.Number(native(), "restart_syscall"); nr == restart {
+	if restart, _ := sysabi.Number(archNative(), "restart_syscall"); nr == restart {
 		nr = restarted(nr, a, body)
 	}
-	c := sysabi.Lookup(native(), nr)
+	c := sysabi.Lookup(archNative(), nr)
 	if c == nil {
 		return
 	}
@@ -159,7 +159,7 @@ func restarted(nr uint32, a [6]uint64, w *event.Wait) uint32 {
 	case a[0] < clocks:
 		name = "clock_nanosleep"
 	}
-	if n, ok := sysabi.Number(native(), name); ok {
+	if n, ok := sysabi.Number(archNative(), name); ok {
 		return n
 	}
 	return nr

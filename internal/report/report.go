@@ -63,6 +63,17 @@ type Thread struct {
 	Used  *float64 `json:"processor,omitempty"`
 	Waits []string `json:"waits_for"`
 	Stack []Frame  `json:"stack,omitempty"` // innermost first
+
+	Native []NativeFrame `json:"native,omitempty"` // innermost first
+}
+
+// NativeFrame is a place in native code.
+type NativeFrame struct {
+	Object string `json:"object"`  // file
+	Addr   uint64 `json:"address"` // as the object's own tables have it
+	Func   string `json:"func,omitempty"`
+	Offset uint64 `json:"offset"` // in Func
+	Build  string `json:"build_id,omitempty"`
 }
 
 // Frame is a place in an interpreted program.
@@ -160,6 +171,9 @@ func thread(x explain.Thread) Thread {
 	}
 	for _, f := range x.Stack {
 		out.Stack = append(out.Stack, Frame{f.File, f.Line, f.Func})
+	}
+	for _, f := range x.Native {
+		out.Native = append(out.Native, NativeFrame{f.Object, f.Addr, f.Function, f.Offset, f.Build})
 	}
 	return out
 }

@@ -43,7 +43,8 @@ func (p *printer) alike(x, y explain.Thread) bool {
 		same = cx == cy
 	}
 	return same && x.Proc == y.Proc && x.Name == y.Name && x.State == y.State && slices.Equal(x.Waits, y.Waits) &&
-		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool { return a.File == b.File && a.Line == b.Line && a.Func == b.Func })
+		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool { return a.File == b.File && a.Line == b.Line && a.Func == b.Func }) &&
+		slices.EqualFunc(x.Native, y.Native, func(a, b timeline.NativeFrame) bool { return a.Object == b.Object && a.Addr == b.Addr })
 }
 
 func (p *printer) thread(x explain.Thread, n int) {
@@ -74,18 +75,28 @@ func (p *printer) thread(x explain.Thread, n int) {
 		}
 		p.field(label, "for "+w)
 	}
-	frames := x.Stack
+	var python, native []string
+	for _, f := range x.Stack {
+		python = append(python, fmt.Sprintf("%s:%d in %s", f.File, f.Line, f.Func))
+	}
+	for i := range x.Native {
+		native = append(native, x.Native[i].String())
+	}
+	p.frames("python", python)
+	p.frames("native", native)
+}
+
+// frames writes a stack, in the short form its innermost frames.
+func (p *printer) frames(label string, all []string) {
+	shown := all
 	if !p.o.Full {
-		frames = frames[:min(len(frames), maxShownFrames)]
+		shown = all[:min(len(all), maxShownFrames)]
 	}
-	for i, f := range frames {
-		label := "python"
-		if i > 0 {
-			label = ""
-		}
-		p.field(label, fmt.Sprintf("%s:%d in %s", f.File, f.Line, f.Func))
+	for _, f := range shown {
+		p.field(label, f)
+		label = ""
 	}
-	if hidden := len(x.Stack) - len(frames); hidden > 0 {
+	if hidden := len(all) - len(shown); hidden > 0 {
 		p.field("", fmt.Sprintf("%d more frames", hidden))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"culprit/internal/event"
 	"culprit/internal/explain"
 	"culprit/internal/timeline"
 )
@@ -20,7 +21,11 @@ func TestThreads(t *testing.T) {
 		{Proc: p, TID: 70, Name: "python3", State: "running", Used: 0.5, Stack: stack[1:]},
 		worker(71, "futex(0x1000, FUTEX_WAIT, 0)"), worker(72, "futex(0x2000, FUTEX_WAIT, 0)"), worker(73, "read(0)"),
 		{Proc: &timeline.Process{PID: 80, Argv: []string{"cat"}}, TID: 80, Name: "cat", State: "waiting", Call: "poll([], 6, -1)", Used: -1,
-			Waits: []string{"1", "2", "3", "4", "5", "6"}},
+			Waits: []string{"1", "2", "3", "4", "5", "6"},
+			Native: []timeline.NativeFrame{
+				{NativeFrame: event.NativeFrame{Object: "/lib/libc.so.6", Addr: 0x90, Offset: 0x4f}, Function: "poll"},
+				{NativeFrame: event.NativeFrame{Object: "/bin/cat", Addr: 0x30ca}},
+			}},
 	}
 	for _, full := range []bool{false, true} {
 		var b bytes.Buffer

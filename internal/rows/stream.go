@@ -109,6 +109,9 @@ func (s *stream) read(e *event.Event) *Row {
 		row.Kind, row.Signal = Signal, &timeline.Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(b.Siginfo)}
 		return row
 	case *event.Native:
+		if b.Signo == 0 {
+			return nil // seen when all were looked at
+		}
 		row.Kind, row.Native = Native, timeline.Natives(e, b, s.run.stacks[b.Stack])
 		return row
 	case *event.Exec:

@@ -170,7 +170,16 @@ func (b *builder) apply(e *event.Event) {
 		p.Signals = append(p.Signals, &Signal{Time: e.Time, TID: e.TID, Siginfo: sysabi.DecodeSiginfo(body.Siginfo)})
 	case *event.Native:
 		p := b.process(e.PID, e.Time)
-		p.Natives = append(p.Natives, Natives(e, body, b.stacks[body.Stack]))
+		n := Natives(e, body, b.stacks[body.Stack])
+		switch {
+		case n.Signo != 0:
+			p.Natives = append(p.Natives, n)
+		case p.Stands == nil:
+			p.Stands = map[int32]*Native{}
+			fallthrough
+		default:
+			p.Stands[n.TID] = n
+		}
 	case *event.FD:
 		b.descriptor(e, body)
 	case *event.Peek:

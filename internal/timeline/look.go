@@ -35,7 +35,7 @@ func (b *builder) waits(e *event.Event, w *event.Wait) {
 			old[o.TID] = o
 		}
 		b.before[p] = old
-		p.Waits, p.Awaits, p.Stacks = nil, nil, nil
+		p.Waits, p.Awaits, p.Stacks, p.Stands = nil, nil, nil, nil
 		kept := p.Holders[:0]
 		for _, h := range p.Holders {
 			switch h.What {

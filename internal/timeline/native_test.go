@@ -26,8 +26,28 @@ func TestCrash(t *testing.T) {
 	if n.String() != want {
 		t.Errorf("stack %s\nwant  %s", n, want)
 	}
+	if p := s.build().Procs[0]; len(p.Natives) != 2 || p.Stands != nil {
+		t.Errorf("%d stacks, %v", len(p.Natives), p.Stands)
+	}
 	s.events[len(s.events)-1].Body = &event.Exit{Status: 9}
 	if n := crashes(); n != nil {
 		t.Errorf("of a process that was killed: %v", n)
+	}
+}
+
+// A thread's place is that of the newest look.
+func TestStands(t *testing.T) {
+	s := newSynth(t)
+	for look := range uint32(2) {
+		s.add(10, &event.Wait{State: "S", Look: look + 1})
+		if look == 0 {
+			s.add(10, &event.Native{Frames: []event.NativeFrame{{Object: "/opt/app", Symbol: "idle"}}})
+			if p := s.build().Procs[0]; len(p.Natives) != 0 || len(p.Stands) != 1 || p.Stands[10].Frames[0].Function != "idle" {
+				t.Errorf("%+v", p.Stands)
+			}
+		}
+	}
+	if p := s.build().Procs[0]; len(p.Stands) != 0 {
+		t.Errorf("of the look before: %+v", p.Stands)
 	}
 }

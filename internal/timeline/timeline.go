@@ -74,11 +74,12 @@ type Process struct {
 	Status  uint32  // wait status, when Ended
 	Calls   []*Call // in order of entry
 	Signals []*Signal
-	Natives []*Native    // stacks of threads that a signal was about to end
-	Raised  []*Exception // in order
-	Python  *Python      // nil: no agent in it
-	Waits   []Wait       // what its threads did at the newest look
-	Attach  *Attach      // nil: it began within the recording
+	Natives []*Native         // stacks of threads that a signal was about to end
+	Stands  map[int32]*Native // where its other threads stood at the newest look, by tid, unless that is Stacks' matter
+	Raised  []*Exception      // in order
+	Python  *Python           // nil: no agent in it
+	Waits   []Wait            // what its threads did at the newest look
+	Attach  *Attach           // nil: it began within the recording
 	Witness
 
 	fds map[int32]slot

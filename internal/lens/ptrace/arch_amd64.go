@@ -27,9 +27,10 @@ func restartUnlessHandled(tid int32) bool {
 	return ptrace(unix.PTRACE_POKEUSR, tid, userRAX, uintptr(result)) == 0
 }
 
-// registers reads the registers of a task that stands in a stop.
+// Registers reads the registers of a thread that stands in a stop of the calling
+// thread, as in [Hold].
 // PTRACE_GETREGS has the 64-bit layout for 32-bit programs too.
-func registers(tid int32) (native.Registers, bool) {
+func Registers(tid int32) (native.Registers, bool) {
 	var g unix.PtraceRegs
 	if ptrace(unix.PTRACE_GETREGS, tid, 0, uintptr(unsafe.Pointer(&g))) != 0 {
 		return native.Registers{}, false

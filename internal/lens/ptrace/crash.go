@@ -15,8 +15,7 @@ const (
 	// maxCrashes is how many native stacks are taken in a run: a program may
 	// crash a million children. More of them are counted as lost.
 	maxCrashes = 64
-	maxNative  = 64   // frames of one
-	maxSymbol  = 4096 // bytes of a name
+	maxNative  = 64 // frames of one
 )
 
 // crashes takes the native stacks of threads that are about to die.
@@ -49,7 +48,7 @@ func (r *Recorder) crash(t *task, sig unix.Signal) *event.Native {
 		c.lost++
 		return nil
 	}
-	regs, ok := registers(t.tid)
+	regs, ok := Registers(t.tid)
 	text, err := os.ReadFile(procfs.Path(t.pid, "/maps"))
 	if !ok || err != nil {
 		return nil
@@ -61,13 +60,8 @@ func (r *Recorder) crash(t *task, sig unix.Signal) *event.Native {
 	c.pid = int(t.pid)
 	r.mem.t = t
 	python, _ := r.stack(t)
-	frames, more := c.unwinder.Stack(regs, native.ParseMaps(text), &r.mem, maxNative)
-	told := &event.Native{Signo: uint32(sig), More: more, Stack: python, Frames: make([]event.NativeFrame, 0, len(frames))}
-	for i := range frames {
-		f := &frames[i]
-		told.Frames = append(told.Frames, event.NativeFrame{Object: f.Object, Addr: f.Address,
-			Symbol: f.Symbol[:min(len(f.Symbol), maxSymbol)], Offset: f.Offset, Build: f.Build})
-	}
+	told := native.Event(c.unwinder.Stack(regs, native.ParseMaps(text), &r.mem, maxNative))
+	told.Signo, told.Stack = uint32(sig), python
 	return told
 }
 
