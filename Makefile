@@ -3,7 +3,7 @@
 
 GO      ?= go
 TOOL     = $(GO) tool -modfile=tools/go.mod
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 
 # The race detector slows a traced program's tracer, and it can't look into the
 # child processes that these packages' tests are about; everything else has it.
