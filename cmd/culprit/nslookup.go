@@ -175,9 +175,11 @@ func (n *nslookupRun) run(ctx context.Context) error {
 	}
 	ok := n.ask(ctx)
 	if n.plain {
-		if _, err := netip.ParseAddr(n.name); err != nil {
-			ok = n.way(ctx) || ok
+		steps := n.Lookup
+		if addr, err := netip.ParseAddr(n.name); err == nil {
+			steps = func(ctx context.Context, _ string) []resolve.Step { return n.Reverse(ctx, addr) }
 		}
+		ok = way(steps(ctx, n.name)) || ok
 	}
 	if !ok {
 		return &exitError{code: 1}
@@ -308,11 +310,11 @@ func recordLine(rr dns.RR) string {
 	return fmt.Sprintf("%s\trdata_%d = %s", name, rr.Header().Rrtype, strings.TrimPrefix(rr.String(), rr.Header().String()))
 }
 
-// way tells how this machine's programs get at the name.
-func (n *nslookupRun) way(ctx context.Context) bool {
+// way tells how this machine's programs get at the name or the address.
+func way(steps []resolve.Step) bool {
 	fmt.Printf("\nOn this machine:\n")
 	found := false
-	for _, s := range n.Lookup(ctx, n.name) {
+	for _, s := range steps {
 		what := s.Rcode
 		switch {
 		case s.Source != "dns" && s.Source != "files":
@@ -325,6 +327,8 @@ func (n *nslookupRun) way(ctx context.Context) bool {
 				a = append(a, x.String())
 			}
 			what, found = strings.Join(a, " "), true
+		case len(s.Names) > 0:
+			what, found = strings.Join(s.Names, " "), true
 		case s.Source == "files":
 			what = "not there"
 		case s.Rcode == "NOERROR":

@@ -43,14 +43,24 @@ Exit status: 0, or 1 when one of the names belongs to no package.`,
 				o, ok := lookUp(db, root, name)
 				if !ok {
 					failed = &exitError{code: 1}
-					fmt.Fprintf(os.Stderr, "culprit: %s belongs to no installed package\n", name)
+					why := "belongs to no installed package"
+					if _, err := os.Lstat(filepath.Join(root, o.Path)); o.Path != "" && errors.Is(err, os.ErrNotExist) {
+						why = "does not exist, and no installed package had it"
+					}
+					fmt.Fprintf(os.Stderr, "culprit: %s %s\n", cmp.Or(o.Path, name), why)
 					continue
 				}
-				if i, ok := db.Info(o.Package); ok && info {
+				// A system package may have the name of a Python distribution.
+				i, system := db.Info(o.Package)
+				if system = system && i.Kind == o.Kind; system && info {
 					o.Summary, o.Source, o.URL, o.Maintainer = i.Summary, i.Source, i.URL, i.Maintainer
 				}
-				if list {
+				if list && system {
 					o.Files, _ = db.Files(o.Package)
+				} else if list {
+					failed = &exitError{code: 1}
+					fmt.Fprintf(os.Stderr, "culprit: the files of %s (%s) can't be listed: that is known of dpkg, rpm, apk and pacman\n", o.Package, o.Kind)
+					continue
 				}
 				if asJSON {
 					if err := json.NewEncoder(os.Stdout).Encode(o); err != nil {

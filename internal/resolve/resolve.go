@@ -72,6 +72,7 @@ type Step struct {
 	Took   time.Duration
 	Reply  *dns.Msg     // of a DNS answer
 	Addrs  []netip.Addr // found
+	Names  []string     // found, of an address
 	Err    error        // why there is no answer
 }
 
@@ -140,6 +141,8 @@ func (c *Config) ask(ctx context.Context, server, name string, qtype uint16) Ste
 	for _, rr := range r.Answer {
 		var ip net.IP
 		switch x := rr.(type) {
+		case *dns.PTR:
+			s.Names = append(s.Names, x.Ptr)
 		case *dns.A:
 			ip = x.A
 		case *dns.AAAA:
@@ -183,6 +186,32 @@ func (c *Config) Lookup(ctx context.Context, name string) []Step {
 	return steps
 }
 
+// Reverse goes the way that a program of this machine goes to an address's
+// names (getnameinfo(3)), up to the first source that has some.
+func (c *Config) Reverse(ctx context.Context, addr netip.Addr) []Step {
+	var steps []Step
+	for _, source := range c.order() {
+		var found []Step
+		switch source {
+		case "files":
+			found = []Step{c.hostsOf(addr)}
+		case "dns":
+			name, err := dns.ReverseAddr(addr.WithZone("").String())
+			if err != nil { // an address always has one
+				continue
+			}
+			found = c.Query(ctx, name, dns.TypePTR)
+		default:
+			found = []Step{{Source: source, Name: addr.String()}}
+		}
+		steps = append(steps, found...)
+		if n := len(found); n > 0 && len(found[n-1].Names) > 0 || ctx.Err() != nil {
+			return steps
+		}
+	}
+	return steps
+}
+
 // order is the sources of nsswitch.conf for hosts, "files dns" when it has none.
 func (c *Config) order() []string {
 	f, err := os.Open(c.Root + "/etc/nsswitch.conf")
@@ -207,27 +236,43 @@ func (c *Config) order() []string {
 
 // hosts looks a name up in hosts(5).
 func (c *Config) hosts(name string) Step {
-	file := c.Root + "/etc/hosts"
-	s := Step{Source: "files", Name: name, Server: file}
-	f, err := os.Open(file)
-	if err != nil {
-		s.Err = err
-		return s
-	}
-	defer f.Close()
-	for in := bufio.NewScanner(io.LimitReader(f, 16<<20)); in.Scan(); {
-		line, _, _ := strings.Cut(in.Text(), "#")
-		w := strings.Fields(line)
-		if len(w) < 2 {
-			continue
-		}
-		for _, n := range w[1:] {
+	s := Step{Source: "files", Name: name}
+	s.Server, s.Err = c.eachHost(func(addr string, names []string) {
+		for _, n := range names {
 			if strings.EqualFold(n, strings.TrimSuffix(name, ".")) {
-				if a, err := netip.ParseAddr(w[0]); err == nil {
+				if a, err := netip.ParseAddr(addr); err == nil {
 					s.Addrs = append(s.Addrs, a)
 				}
 			}
 		}
-	}
+	})
 	return s
+}
+
+// hostsOf looks an address up there: the first line that has it.
+func (c *Config) hostsOf(addr netip.Addr) Step {
+	s := Step{Source: "files", Name: addr.String()}
+	s.Server, s.Err = c.eachHost(func(at string, names []string) {
+		if a, err := netip.ParseAddr(at); err == nil && a == addr && s.Names == nil {
+			s.Names = names
+		}
+	})
+	return s
+}
+
+// eachHost gives the lines of hosts(5).
+func (c *Config) eachHost(f func(addr string, names []string)) (file string, err error) {
+	file = c.Root + "/etc/hosts"
+	r, err := os.Open(file)
+	if err != nil {
+		return file, err
+	}
+	defer r.Close()
+	for in := bufio.NewScanner(io.LimitReader(r, 16<<20)); in.Scan(); {
+		line, _, _ := strings.Cut(in.Text(), "#")
+		if w := strings.Fields(line); len(w) >= 2 {
+			f(w[0], w[1:])
+		}
+	}
+	return file, nil
 }

@@ -141,3 +141,28 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestReverse(t *testing.T) {
+	server := serve(t, func(q *dns.Msg, _ bool) *dns.Msg {
+		if q.Question[0].Name != "1.2.0.192.in-addr.arpa." || q.Question[0].Qtype != dns.TypePTR {
+			return reply(q, dns.RcodeNameError)
+		}
+		return reply(q, dns.RcodeSuccess, "1.2.0.192.in-addr.arpa. 60 IN PTR printer.test.")
+	})
+	c := Config{Servers: []string{server}, Timeout: time.Second, Now: time.Now, Root: root(t, map[string]string{
+		"hosts": "127.0.0.1 localhost loop # local\n127.0.0.1 second\n::1 localhost6\n", "nsswitch.conf": "hosts: files mymachines dns\n"})}
+	for addr, want := range map[string][]string{
+		"127.0.0.1": {"files 127.0.0.1  [localhost loop]"},
+		"::1":       {"files ::1  [localhost6]"},
+		"192.0.2.1": {"files 192.0.2.1  []", "mymachines 192.0.2.1  []", "dns 1.2.0.192.in-addr.arpa. NOERROR [printer.test.]"},
+		"fe80::2":   {"files fe80::2  []", "mymachines fe80::2  []", "dns 2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.e.f.ip6.arpa. NXDOMAIN []"},
+	} {
+		var got []string
+		for _, s := range c.Reverse(context.Background(), netip.MustParseAddr(addr)) {
+			got = append(got, fmt.Sprint(s.Source, " ", s.Name, " ", s.Rcode, " ", s.Names))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", addr, diff)
+		}
+	}
+}
