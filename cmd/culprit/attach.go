@@ -33,6 +33,11 @@ func attachCommand() *cobra.Command {
 pressed, and then says what each of their threads does, what it waits for and
 who has that. --snapshot only looks once. The processes go on in any case.
 
+Of Python programs the stacks are shown with the arguments and other local
+variables of the innermost frames. They are read by code that runs for some
+milliseconds in a thread that waits, and leaves nothing behind; --no-inject
+leaves them out.
+
 Exit status: 0; 1 when a process can't be attached to, 2 for wrong usage.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error { return attach(c, f) },
@@ -44,6 +49,7 @@ Exit status: 0; 1 when a process can't be attached to, 2 for wrong usage.`,
 	fl.StringVarP(&f.out, "output", "o", "", "save the case as `CASE` (default: NAME-DATE-TIME.pcapng here)")
 	fl.DurationVar(&f.timeout, "timeout", 0, "record for `DURATION`, e.g. 10s, then let go")
 	fl.BoolVar(&f.noProbes, "no-probes", false, "as root, do not read TLS keys out of programs by uprobes")
+	fl.BoolVar(&f.noInject, "no-inject", false, "run no code in Python programs: stacks without variables")
 	fl.BoolVar(&f.wire, "packets", false, "as root, record the packets of their connections too")
 	fl.StringVar(&f.backend, "backend", "auto", "kernel recorder: auto, ebpf or ptrace")
 	fl.Int64Var(&f.maxStream, "max-stream", 16<<20, "keep at most `BYTES` of one connection")
@@ -102,7 +108,7 @@ func attach(c *cobra.Command, f attachFlags) error {
 	}
 	err = record.Attach(ctx, record.Attachment{
 		PIDs: pids, Case: f.out, Culprit: version, Timeout: f.timeout, Snapshot: f.snapshot,
-		Backend: f.backend, NoProbes: f.noProbes, MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
+		Backend: f.backend, NoProbes: f.noProbes, NoInject: f.noInject, MaxStream: f.maxStream, Snaplen: f.snaplen, Buffer: f.buffer,
 		Packets: f.wire,
 	}, record.Watcher{Owner: ownerOf(owner.Open("/"))})
 	if err != nil {

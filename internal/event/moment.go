@@ -1,6 +1,9 @@
 package event
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The bodies of this file are facts that only the moment knows: what a recorder
 // read in /proc when a call failed, a signal came, or the time was over.
@@ -60,6 +63,14 @@ type Frame struct {
 	File string
 	Func string
 	Line uint32
+	// Values are those of the arguments and the other local variables, where
+	// they were read.
+	Values []Value
+}
+
+// Value is a variable's value, as bounded text without secrets.
+type Value struct {
+	Name, Type, Text string
 }
 
 // Attach says that the envelope's process was there before the recording: one
@@ -133,7 +144,16 @@ func (s *Stack) append(b []byte) []byte {
 		b = appendString(appendString(b, f.File), f.Func)
 		b = binary.AppendUvarint(b, uint64(f.Line))
 	}
-	return binary.AppendUvarint(b, uint64(s.ID))
+	b = binary.AppendUvarint(b, uint64(s.ID))
+	for i := range s.Frames { // up to the last that has some; those of old cases have none
+		if slices.ContainsFunc(s.Frames[i:], func(f Frame) bool { return len(f.Values) > 0 }) {
+			b = binary.AppendUvarint(b, uint64(len(s.Frames[i].Values)))
+			for _, v := range s.Frames[i].Values {
+				b = appendString(appendString(appendString(b, v.Name), v.Type), v.Text)
+			}
+		}
+	}
+	return b
 }
 
 func (s *Stack) decode(c *cursor) {
@@ -149,6 +169,15 @@ func (s *Stack) decode(c *cursor) {
 		s.Frames = append(s.Frames, Frame{File: c.string(), Func: c.string(), Line: uint32(c.uint())})
 	}
 	s.ID = uint32(c.uint())
+	for i := 0; i < len(s.Frames) && len(c.b) > 0; i++ {
+		n := c.count()
+		for range n {
+			if !c.more() {
+				return
+			}
+			s.Frames[i].Values = append(s.Frames[i].Values, Value{c.string(), c.string(), c.string()})
+		}
+	}
 }
 
 // Owner is the package that a file of the run came from.

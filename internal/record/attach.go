@@ -29,6 +29,7 @@ type Attachment struct {
 	Snapshot  bool          // only look at them once
 	Backend   string        // one of Backends; "" is "auto"
 	NoProbes  bool          // no uprobes for TLS keys
+	NoInject  bool          // no code is run in Python programs
 	MaxStream int64         // bytes kept of one connection; 0: 16 MiB
 	Snaplen   int           // bytes kept of any other buffer; 0: 256
 	Buffer    int           // bytes of the eBPF recorder's ring; 0: by the machine's memory
@@ -37,7 +38,7 @@ type Attachment struct {
 
 // Attach records processes that run already until they are gone, the time is
 // over or ctx is done, and what their threads, and those of their descendants,
-// wait for at the beginning and at the end. Nothing is put into them and they go
+// wait for at the beginning and at the end. Nothing stays in them and they go
 // on in any case. The spool is complete when it returns without an error; with
 // an error there is none.
 func Attach(ctx context.Context, a Attachment, w Watcher) error {
@@ -74,7 +75,10 @@ func (a Attachment) record(ctx context.Context, w Watcher, spool lens.Sink) erro
 		defer done()
 	}
 	ran := &programs{sink: seen}
-	l := &looker{witness: newWitness(ran, nil), known: map[int32]bool{}, told: map[int32]*event.Exec{}}
+	l := &looker{witness: newWitness(ran, nil), known: map[int32]bool{}, told: map[int32]*event.Exec{}, noValues: a.NoInject}
+	if a.NoInject {
+		put(spool, &event.Note{Lens: "code", Code: "values-off", Text: "--no-inject: no values in the frames of Python programs were read"})
+	}
 	for _, pid := range a.PIDs {
 		l.pids = append(l.pids, int32(pid))
 	}

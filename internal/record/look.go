@@ -1,6 +1,7 @@
 package record
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,9 @@ type looker struct {
 	*witness
 	pids []int32 // that were attached to
 	n    uint32  // looks so far
+
+	noValues bool          // of Python's frames
+	notes    []event.Event // of the look, to be put behind what they are about
 
 	mu    sync.Mutex
 	known map[int32]bool        // processes that the recording tells of
@@ -62,7 +66,8 @@ type thread struct {
 
 // look puts what all threads do now. Threads that wait are read where they
 // stand. With still set those that run are stopped meanwhile, so that
-// what is read of them belongs together.
+// what is read of them belongs together, and Python programs are asked for the
+// values in their frames.
 func (l *looker) look(still bool) {
 	l.n++
 	procs, parents := l.family()
@@ -108,9 +113,23 @@ func (l *looker) look(still bool) {
 			read[pid] = readPython(r)
 		}
 	})
+	if still && !l.noValues {
+		running := map[int32]bool{}
+		for _, t := range threads {
+			running[t.tid] = t.wait.State == "R"
+		}
+		for _, pid := range slices.Sorted(maps.Keys(pythons)) {
+			l.values(pid, pythons[pid], read[pid], running)
+		}
+	}
 	for _, pid := range procs {
 		l.tell(pid, parents[pid], at)
 	}
+	for _, e := range l.notes {
+		e.Time = at
+		l.sink.Put(e)
+	}
+	l.notes = nil
 	if len(tids) > 0 {
 		l.sink.Put(event.Event{Time: at, PID: l.pids[0], TID: l.pids[0], Body: &event.Attach{Pause: int64(pause)}})
 	}

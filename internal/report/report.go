@@ -81,6 +81,16 @@ type Frame struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Func string `json:"func"`
+	// Locals are the arguments and other local variables, in that order, where
+	// they were read.
+	Locals []Local `json:"locals,omitempty"`
+}
+
+// Local is a variable of a frame, its value as bounded text without secrets.
+type Local struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+	Text string `json:"text"`
 }
 
 // Evidence is one thing seen; Time counts seconds from the start of the run.
@@ -170,7 +180,11 @@ func thread(x explain.Thread) Thread {
 		out.Used = &used
 	}
 	for _, f := range x.Stack {
-		out.Stack = append(out.Stack, Frame{f.File, f.Line, f.Func})
+		x := Frame{File: f.File, Line: f.Line, Func: f.Func}
+		for _, l := range f.Locals {
+			x.Locals = append(x.Locals, Local{l.Name, l.Kind, l.Text})
+		}
+		out.Stack = append(out.Stack, x)
 	}
 	for _, f := range x.Native {
 		out.Native = append(out.Native, NativeFrame{f.Object, f.Addr, f.Function, f.Offset, f.Build})

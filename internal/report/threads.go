@@ -13,6 +13,8 @@ import (
 const (
 	maxShownWaits  = 4
 	maxShownFrames = 8
+	maxShownLocals = 8  // of one frame
+	maxShownText   = 80 // bytes of one value
 )
 
 // threads writes what each thread did: its state, its call, what it waited for,
@@ -43,7 +45,9 @@ func (p *printer) alike(x, y explain.Thread) bool {
 		same = cx == cy
 	}
 	return same && x.Proc == y.Proc && x.Name == y.Name && x.State == y.State && slices.Equal(x.Waits, y.Waits) &&
-		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool { return a.File == b.File && a.Line == b.Line && a.Func == b.Func }) &&
+		slices.EqualFunc(x.Stack, y.Stack, func(a, b timeline.Frame) bool {
+			return a.File == b.File && a.Line == b.Line && a.Func == b.Func && slices.Equal(a.Locals, b.Locals)
+		}) &&
 		slices.EqualFunc(x.Native, y.Native, func(a, b timeline.NativeFrame) bool { return a.Object == b.Object && a.Addr == b.Addr })
 }
 
@@ -76,27 +80,48 @@ func (p *printer) thread(x explain.Thread, n int) {
 		p.field(label, "for "+w)
 	}
 	var python, native []string
+	var locals [][]timeline.Local
 	for _, f := range x.Stack {
+		locals = append(locals, f.Locals)
 		python = append(python, fmt.Sprintf("%s:%d in %s", f.File, f.Line, f.Func))
 	}
 	for i := range x.Native {
 		native = append(native, x.Native[i].String())
 	}
-	p.frames("python", python)
-	p.frames("native", native)
+	p.frames("python", python, locals)
+	p.frames("native", native, nil)
 }
 
-// frames writes a stack, in the short form its innermost frames.
-func (p *printer) frames(label string, all []string) {
+// frames writes a stack, in the short form its innermost frames; locals are the
+// variables of each, nil where there are none.
+func (p *printer) frames(label string, all []string, locals [][]timeline.Local) {
 	shown := all
 	if !p.o.Full {
 		shown = all[:min(len(all), maxShownFrames)]
 	}
-	for _, f := range shown {
+	for i, f := range shown {
 		p.field(label, f)
 		label = ""
+		if locals != nil {
+			p.locals(locals[i])
+		}
 	}
 	if hidden := len(all) - len(shown); hidden > 0 {
 		p.field("", fmt.Sprintf("%d more frames", hidden))
+	}
+}
+
+// locals writes the variables of a frame.
+func (p *printer) locals(all []timeline.Local) {
+	for i, l := range all {
+		if !p.o.Full && i == maxShownLocals {
+			p.field("", fmt.Sprintf("  %d more", len(all)-i))
+			return
+		}
+		text := l.Text
+		if !p.o.Full && len(text) > maxShownText {
+			text = strings.ToValidUTF8(text[:maxShownText], "") + "..."
+		}
+		p.field("", "  "+l.Name+" = "+text)
 	}
 }

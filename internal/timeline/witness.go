@@ -60,7 +60,11 @@ func (w *Witness) Limit(what, name string) *Limit {
 func Frames(s *event.Stack) []Frame {
 	frames := make([]Frame, 0, len(s.Frames))
 	for _, f := range s.Frames {
-		frames = append(frames, Frame{File: f.File, Func: f.Func, Line: int(f.Line)})
+		x := Frame{File: f.File, Func: f.Func, Line: int(f.Line)}
+		for _, v := range f.Values {
+			x.Locals = append(x.Locals, Local{v.Name, v.Type, v.Text})
+		}
+		frames = append(frames, x)
 	}
 	return frames
 }

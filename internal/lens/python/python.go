@@ -27,8 +27,21 @@ import (
 	"culprit/internal/lens/python/inject"
 )
 
-//go:embed agent/sitecustomize.py agent/agent.py
+//go:embed agent
 var agent embed.FS
+
+// code is the text of one of the agent's files with what it is built on.
+func code(name string) []byte {
+	var text []byte
+	for _, n := range []string{"values.py", name} {
+		b, err := agent.ReadFile("agent/" + n)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		text = append(text, b...)
+	}
+	return text
+}
 
 // Variables of the program's environment.
 const (
@@ -50,12 +63,12 @@ func Agent(dir, keys string, came func(inject.Arrival)) (*inject.Agent, error) {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's directory: %w", err)
 	}
-	text, err := agent.ReadFile("agent/agent.py")
-	if err != nil {
-		return nil, fmt.Errorf("read embedded agent.py: %w", err)
-	}
-	return &inject.Agent{Name: "<culprit>", Source: text, Cache: own, Values: map[string]string{"RUN": dir, "KEYS": keys}, Came: came}, nil
+	return &inject.Agent{Name: "<culprit>", Source: code("agent.py"), Cache: own, Values: map[string]string{"RUN": dir, "KEYS": keys}, Came: came}, nil
 }
+
+// Threads is code that tells what the frames of all threads hold, to be asked for
+// it; [stream.Threads] reads the answer.
+func Threads() *inject.Agent { return &inject.Agent{Name: "<culprit>", Source: code("threads.py")} }
 
 // Refusal says why the agent is not in an interpreter, nil when it is.
 func Refusal(a inject.Arrival) *event.Note {
@@ -76,11 +89,7 @@ func Refusal(a inject.Arrival) *event.Note {
 // what has to be put into the program's environment, as NAME=VALUE: an existing
 // PYTHONPATH of env stays behind the agent's.
 func Prepare(dir string, env []string) (added []string, err error) {
-	text, err := agent.ReadFile("agent/agent.py")
-	if err != nil {
-		return nil, fmt.Errorf("read embedded agent.py: %w", err)
-	}
-	return PrepareOther(dir, env, text)
+	return PrepareOther(dir, env, code("agent.py"))
 }
 
 // PrepareOther is Prepare for another agent: text, which finds the run's

@@ -58,10 +58,39 @@ var release = regexp.MustCompile(`^3\.(\d{1,2})\.(\d{1,3}) `)
 // load returns a script that runs the agent. It takes the GIL for it, which a
 // thread at Py_RunMain has already.
 func (a *Agent) load(p *Interpreter, by string) func(*remote.Calls) error {
+	return a.script(p, by, nil)
+}
+
+// result is the name that code which is asked leaves its answer under.
+const result = "RESULT"
+
+// maxResult bounds an answer, in bytes.
+const maxResult = 16 << 20
+
+// Ask returns a script that runs the agent for the sake of an answer: got is
+// handed the bytes object that the code leaves as its global RESULT. Nothing of
+// the code stays in the program.
+func (a *Agent) Ask(p *Interpreter, got func([]byte)) func(*remote.Calls) error {
+	return a.script(p, ByCall, func(in *interior, globals, name uint64) error {
+		o, err := in.call("PyDict_GetItemString", globals, name) // a borrowed reference
+		if err != nil {
+			return err
+		}
+		b, ok := in.bytes(o, maxResult)
+		if !ok {
+			return errors.New("the injected code left no answer")
+		}
+		got(b)
+		return nil
+	})
+}
+
+// script runs the agent, and then what is to be done with its globals.
+func (a *Agent) script(p *Interpreter, by string, then func(in *interior, globals, name uint64) error) func(*remote.Calls) error {
 	return func(c *remote.Calls) error {
 		f, err := p.lookup("PyGILState_Ensure", "PyGILState_Release", "Py_IsInitialized", "Py_GetVersion", "Py_CompileStringExFlags",
 			"PyMarshal_ReadObjectFromString", "PyMarshal_WriteObjectToString", "PyEval_GetBuiltins", "PyDict_SetItemString",
-			"PyEval_EvalCode", "PyErr_Occurred", "PyErr_Clear", "Py_DecRef")
+			"PyDict_GetItemString", "PyEval_EvalCode", "PyErr_Occurred", "PyErr_Clear", "Py_DecRef")
 		if err != nil {
 			return err
 		}
@@ -73,7 +102,12 @@ func (a *Agent) load(p *Interpreter, by string) func(*remote.Calls) error {
 		if err != nil {
 			return err
 		}
-		err = a.run(in, p, by)
+		// An exception that is on its way here belongs to the program.
+		if pending, e := in.call("PyErr_Occurred"); e != nil || pending != 0 {
+			err = errors.Join(e, errors.New("the thread is raising an exception"))
+		} else {
+			err = a.run(in, p, by, then)
+		}
 		_, last := in.call("PyGILState_Release", state)
 		return errors.Join(err, last)
 	}
@@ -113,6 +147,21 @@ func (in *interior) raised() string {
 	return string(name)
 }
 
+// bytes reads a bytes object that is not empty and not longer than most.
+func (in *interior) bytes(o, most uint64) ([]byte, bool) {
+	const sizeOf, dataOf = 16, 32 // PyBytesObject: ob_size, ob_sval
+	var size [8]byte
+	if o == 0 || !in.Memory(o+sizeOf, size[:]) {
+		return nil, false
+	}
+	n := binary.LittleEndian.Uint64(size[:])
+	if n == 0 || n > most {
+		return nil, false
+	}
+	data := make([]byte, n)
+	return data, in.Memory(o+dataOf, data)
+}
+
 func (in *interior) drop(o uint64) {
 	if o != 0 {
 		_, _ = in.call("Py_DecRef", o) // after an error there is no thread to do it
@@ -129,7 +178,7 @@ func (in *interior) withData(data []byte, use func(at uint64) error) error {
 }
 
 // run runs the code with the GIL held.
-func (a *Agent) run(in *interior, p *Interpreter, by string) error {
+func (a *Agent) run(in *interior, p *Interpreter, by string, then func(in *interior, globals, name uint64) error) error {
 	code, err := a.code(in, p)
 	if err != nil {
 		return err
@@ -138,6 +187,8 @@ func (a *Agent) run(in *interior, p *Interpreter, by string) error {
 	globals := dict(a.Values, "__name__", a.Name, way, by)
 	builtins := uint64(len(globals))
 	globals = append(globals, "__builtins__\x00"...)
+	name := uint64(len(globals))
+	globals = append(globals, result+"\x00"...)
 	return in.withData(globals, func(at uint64) error {
 		d, err := in.object("PyMarshal_ReadObjectFromString", at, builtins)
 		if err != nil {
@@ -151,8 +202,11 @@ func (a *Agent) run(in *interior, p *Interpreter, by string) error {
 		if _, err := in.call("PyDict_SetItemString", d, at+builtins, b); err != nil {
 			return err
 		}
-		result, err := in.object("PyEval_EvalCode", code, d, d)
-		in.drop(result)
+		none, err := in.object("PyEval_EvalCode", code, d, d)
+		in.drop(none)
+		if err == nil && then != nil {
+			err = then(in, d, at+name)
+		}
 		return err
 	})
 }
@@ -198,22 +252,14 @@ func (a *Agent) code(in *interior, p *Interpreter) (uint64, error) {
 
 // save writes a code object to a file.
 func (in *interior) save(code uint64, file string) error {
-	const marshalVersion, sizeOf, dataOf = 4, 16, 32 // PyBytesObject: ob_size, ob_sval
+	const marshalVersion = 4
 	o, err := in.object("PyMarshal_WriteObjectToString", code, marshalVersion)
 	if err != nil {
 		return err
 	}
 	defer in.drop(o)
-	var size [8]byte
-	if !in.Memory(o+sizeOf, size[:]) {
-		return nil
-	}
-	n := binary.LittleEndian.Uint64(size[:])
-	if n == 0 || n > maxCompiled {
-		return nil
-	}
-	data := make([]byte, n)
-	if !in.Memory(o+dataOf, data) {
+	data, ok := in.bytes(o, maxCompiled)
+	if !ok {
 		return nil
 	}
 	// Made under another name and moved: a reader sees it whole or not at all.

@@ -29,6 +29,7 @@ type Frame struct {
 // Thread is one thread that Python knows, innermost frame first.
 type Thread struct {
 	TID    int32
+	Ident  uint64 // threading.get_ident()
 	Frames []Frame
 }
 
@@ -93,6 +94,7 @@ func (p Runtime) Stacks() ([]Thread, error) {
 // between From and To.
 type GIL struct {
 	From, To uint64
+	Locked   bool
 	Holder   int32 // thread that has it, 0: none, or not known
 }
 
@@ -111,11 +113,31 @@ func (p Runtime) GIL() GIL {
 	if !ok || !ok2 || at == 0 {
 		return GIL{}
 	}
-	g := GIL{From: at, To: at + size}
-	if ts, ok := r.word(at + lastHolder); ok && int32(uint32(state)) == 1 && ts != 0 {
+	g := GIL{From: at, To: at + size, Locked: int32(uint32(state)) != 0}
+	if ts, ok := r.word(at + lastHolder); ok && g.Locked && ts != 0 {
 		g.Holder = r.tid(ts)
 	}
 	return g
+}
+
+// Position is where the thread stands, to be compared only: it changes with every
+// few instructions of Python code that are run.
+func (p Runtime) Position(tid int32) (at [2]uint64) {
+	r := p.reader()
+	interp, ok := r.word(p.at + r.o.interp)
+	if !ok {
+		return at
+	}
+	ts, ok := r.word(interp + r.o.threads)
+	for n := 0; ok && ts != 0 && n < maxThreads; n++ {
+		if r.tid(ts) == tid {
+			at[0], _ = r.current(ts)
+			at[1], _ = r.word(at[0] + r.o.instr)
+			break
+		}
+		ts, ok = r.word(ts + r.o.next)
+	}
+	return at
 }
 
 func (p Runtime) reader() *reader {
@@ -162,7 +184,8 @@ func (r *reader) threads(interp uint64) []Thread {
 	ts, ok := r.word(interp + r.o.threads)
 	for n := 0; ok && ts != 0 && n < maxThreads; n++ {
 		if tid := r.tid(ts); tid > 0 {
-			out = append(out, Thread{tid, r.frames(ts)})
+			ident, _ := r.word(ts + r.o.threadID)
+			out = append(out, Thread{tid, ident, r.frames(ts)})
 		}
 		ts, ok = r.word(ts + r.o.next)
 	}
@@ -198,11 +221,17 @@ func (r *reader) tid(ts uint64) int32 {
 	return 0
 }
 
-func (r *reader) frames(ts uint64) []Frame {
+// current is a thread's innermost frame.
+func (r *reader) current(ts uint64) (uint64, bool) {
 	f, ok := r.word(ts + r.o.frame)
 	if r.o.cframe {
 		f, ok = r.word(f + r.o.cframeCurrent)
 	}
+	return f, ok
+}
+
+func (r *reader) frames(ts uint64) []Frame {
+	f, ok := r.current(ts)
 	var out []Frame
 	for n := 0; ok && f != 0 && n < maxFrames; n++ {
 		if fr, good := r.frame(f); good {

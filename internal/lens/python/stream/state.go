@@ -77,12 +77,7 @@ func (s *State) resolve(raw Raw) (Body, error) {
 	case 'R':
 		body = s.raised(t)
 	case 'U':
-		b := &Left{Exc: t.num(), Frame: s.frame(t.int(), t.num())}
-		for _, l := range t.list() {
-			x := &tuple{v: list(l), ok: true}
-			b.Locals = append(b.Locals, Local{x.text(), x.text(), x.text()})
-			t.ok = t.ok && x.ok
-		}
+		b := &Left{Exc: t.num(), Frame: s.frame(t.int(), t.num()), Locals: t.locals()}
 		b.To = s.frame(t.int(), t.num())
 		body = b
 	case 'H':
