@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 
 func TestThreads(t *testing.T) {
 	p := &timeline.Process{PID: 70, Argv: []string{"python3", "job.py"}}
-	stack := []timeline.Frame{{File: "/lib/queue.py", Line: 171, Func: "Queue.get"}, {File: "/srv/job.py", Line: 9, Func: "work"}}
+	stack := []timeline.Frame{{File: "/lib/queue.py", Line: 171, Func: "Queue.get"}, {File: "/srv/job.py", Line: 9, Func: "work", Locals: []timeline.Local{
+		{Name: "n", Kind: "int", Text: "5"}, {Name: "text", Kind: "str", Text: "'" + strings.Repeat("é", 60) + "'"}, {Name: "c", Text: "3"},
+		{Name: "d", Text: "4"}, {Name: "e", Text: "5"}, {Name: "f", Text: "6"}, {Name: "g", Text: "7"}, {Name: "h", Text: "8"}, {Name: "i", Text: "9"}}}}
 	worker := func(tid int32, call string) explain.Thread {
 		return explain.Thread{Proc: p, TID: tid, Name: "python3", State: "waiting", Call: call, For: 1500 * time.Millisecond, Used: -1,
 			Waits: []string{"another Python thread to put something into a queue"}, Stack: stack}

@@ -170,3 +170,31 @@ func BenchmarkRecords(b *testing.B) {
 		}
 	}
 }
+
+// held is what threads.py leaves of a thread with one frame and one variable, as
+// marshal.dumps(..., 2) writes it.
+const held = "[\x01\x00\x00\x00(\x02\x00\x00\x00i\x07\x00\x00\x00[\x01\x00\x00\x00(\x04\x00\x00\x00u\x01\x00\x00\x00fu\x01\x00\x00\x00gi\x09\x00\x00\x00" +
+	"(\x01\x00\x00\x00(\x03\x00\x00\x00u\x01\x00\x00\x00nu\x03\x00\x00\x00intu\x01\x00\x00\x001"
+
+func TestThreads(t *testing.T) {
+	got, err := Threads([]byte(held))
+	want := []Held{{Ident: 7, Frames: []HeldFrame{{File: "f", Func: "g", Line: 9, Locals: []Local{{"n", "int", "1"}}}}}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v, (-want +got):\n%s", err, d)
+	}
+	for _, bad := range []string{"", "N", "[\x00\x00\x00\x00", "[\x01\x00\x00\x00N", held[:len(held)-1]} {
+		if got, err := Threads([]byte(bad)); err == nil {
+			t.Errorf("%q: %v", bad, got)
+		}
+	}
+}
+
+func FuzzThreads(f *testing.F) {
+	f.Add([]byte(held))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		threads, err := Threads(b)
+		if (err == nil) != (threads != nil) || len(threads) > len(b) {
+			t.Fatalf("%d threads in %d bytes, %v", len(threads), len(b), err)
+		}
+	})
+}
