@@ -162,6 +162,8 @@ func scriptOf(list []event.Event, root int) script {
 				continue
 			}
 			line = "note " + b.Code
+		case *event.Native: // of a thread that stands, as only ptrace's do
+			continue
 		default:
 			line = fmt.Sprintf("%s %+v", e.Body.Kind(), b)
 		}

@@ -39,6 +39,7 @@ get_suppress = BaseException.__dict__['__suppress_context__'].__get__
 # ---- ring ----
 
 lock = allocate_lock()
+HOLDER = [0]          # the thread that has it
 tls = _local()
 RING = None           # memoryview of the whole ring
 HDR = None            # the same as u64: the header is the first eight
@@ -159,7 +160,12 @@ def emit(kind, data, flags=0):
         return False
     room = (n + 7) & ~7
     now = monotonic_ns()
-    with lock:
+    # A signal's handler may raise between the end of a with block and the release,
+    # so a lock that is ours already is taken as such, and no other waited for long.
+    if not lock.acquire(False) and HOLDER[0] != tid:
+        lock.acquire(True, 0.1)
+    HOLDER[0] = tid
+    try:
         pos = HDR[3]
         free = CAP - (pos - HDR[6])
         off = pos % CAP
@@ -180,6 +186,12 @@ def emit(kind, data, flags=0):
         HDR[at + 2] = tid
         RING[off + 88:off + 64 + n] = body
         HDR[3] = pos + room
+    finally:
+        HOLDER[0] = 0
+        try:
+            lock.release()
+        except RuntimeError: # another that waited too long has released it
+            pass
     return True
 
 
@@ -1416,6 +1428,7 @@ def after_fork():
     try:
         WAY = 'fork'
         lock = allocate_lock()
+        HOLDER[0] = 0
         tls = _local()
         tls.busy = True
         STRINGS.clear()

@@ -81,7 +81,7 @@ elif how == 'threadfork':
     t = threading.Thread(target=run)
     t.start(); t.join()
 elif how == 'shutdown':
-    import atexit, threading
+    import atexit
     class Late:
         def __del__(self):
             try:
@@ -96,8 +96,6 @@ elif how == 'shutdown':
         print(error())
         fail()
     atexit.register(bye)
-    t = threading.Thread(target=lambda: [error() for n in range(200000)], daemon=True)
-    t.start()
 elif how == 'settrace':
     sys.settrace(lambda *a: None)
     print(error())
