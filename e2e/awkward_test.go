@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"culprit/e2e/stage"
+	"culprit/internal/testkit"
 )
 
 // Programs that get in a recorder's way. Plainly they behave as told here, and
@@ -106,7 +107,7 @@ func setuid(t *testing.T, s *stage.Stage) string {
 		t.Fatal(err)
 	}
 	if fs.Flags&2 != 0 { // ST_NOSUID, statfs(2)
-		stage.Lack(t, "a directory for temporary files that isn't mounted nosuid")
+		testkit.Lack(t, "a directory for temporary files that isn't mounted nosuid")
 	}
 	b, err := os.ReadFile(stage.Program("id"))
 	if err != nil {

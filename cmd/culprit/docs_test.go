@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"culprit/internal/testkit"
 )
 
 // shown says of a command in README.md or docs/ how it is tested.
@@ -226,10 +228,7 @@ func isCommand(name string) bool {
 func need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI must have %s", program)
-		}
-		t.Skipf("needs %s", program)
+		testkit.Lack(t, program)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"culprit/internal/testkit"
 )
 
 // straceWorks are commands that strace(1) and `culprit strace` must print alike,
@@ -118,10 +120,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI must have %s", name)
-		}
-		t.Skipf("needs %s", name)
+		testkit.Lack(t, name)
 	}
 	return path
 }

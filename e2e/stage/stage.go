@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"culprit/internal/demo"
+	"culprit/internal/testkit"
 )
 
 // Stage is the scenery of one test. Dir is a fresh directory that every user
@@ -83,21 +84,12 @@ func (s *Stage) C(name, source string) string {
 	exe := s.Path(name)
 	cc, err := exec.LookPath("gcc")
 	if err != nil {
-		Lack(s.t, "gcc")
+		testkit.Lack(s.t, "gcc")
 	}
 	if out, err := exec.Command(cc, "-Wall", "-O1", "-g", "-o", exe, src, "-pthread").CombinedOutput(); err != nil {
 		s.t.Fatalf("compile %s: %v\n%s", name, err, out)
 	}
 	return exe
-}
-
-// Lack ends a test that lacks something: skipped, but failed where CI=true.
-func Lack(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("CI must have %s", what)
-	}
-	t.Skipf("needs %s", what)
 }
 
 // Need ends the test unless all of these are here: a program's name, "root",
@@ -108,25 +100,25 @@ func Need(t testing.TB, what ...string) {
 		switch {
 		case w == "root":
 			if os.Geteuid() != 0 {
-				Lack(t, "root")
+				testkit.Lack(t, "root")
 			}
 		case w == "ipv6":
 			l, err := net.Listen("tcp6", "[::1]:0")
 			if err != nil {
-				Lack(t, "IPv6 on loopback")
+				testkit.Lack(t, "IPv6 on loopback")
 			}
 			l.Close()
 		case w == "python3-requests":
 			if exec.Command("/usr/bin/python3", "-c", "import requests").Run() != nil {
-				Lack(t, w)
+				testkit.Lack(t, w)
 			}
 		case strings.HasPrefix(w, "python3."):
 			if Python(w) == "" {
-				Lack(t, w+" of pyenv")
+				testkit.Lack(t, w+" of pyenv")
 			}
 		default:
 			if Program(w) == "" {
-				Lack(t, w)
+				testkit.Lack(t, w)
 			}
 		}
 	}

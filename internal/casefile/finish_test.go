@@ -15,6 +15,7 @@ import (
 
 	"culprit/internal/event"
 	"culprit/internal/pcapng"
+	"culprit/internal/testkit"
 )
 
 const tlsPort = "9101"
@@ -222,10 +223,7 @@ func TestFinishMerges(t *testing.T) {
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: %v", name, err)
-		}
-		t.Skipf("%s is missing: %v", name, err)
+		testkit.Lack(t, name)
 	}
 	var out, errs bytes.Buffer
 	cmd := exec.Command(name, args...)

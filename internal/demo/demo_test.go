@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"culprit/internal/testkit"
 )
 
 func start(t *testing.T) (*Server, Layout) {
@@ -42,10 +44,7 @@ func need(t *testing.T, ok bool, what string) {
 	if ok {
 		return
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("CI must have %s", what)
-	}
-	t.Skipf("needs %s", what)
+	testkit.Lack(t, what)
 }
 
 // pythons finds the system's interpreter and pyenv's 3.8 to 3.13.

@@ -3,12 +3,13 @@ package dynsym
 import (
 	"bytes"
 	"debug/elf"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"culprit/internal/testkit"
 )
 
 // image is a file as the kernel maps it, from base on.
@@ -42,10 +43,7 @@ func image(t *testing.T, path string, base uint64) (Memory, *elf.File) {
 func TestLookup(t *testing.T) {
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("no gcc")
+		testkit.Lack(t, "gcc")
 	}
 	const base = 0x7f0000000000
 	for _, style := range []string{"gnu", "sysv"} {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"culprit/internal/testkit"
 )
 
 // process reads another process's memory.
@@ -33,10 +35,7 @@ func stopped(t *testing.T, argv ...string) (pid int, regs Registers, maps Maps) 
 	t.Helper()
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI must have %s", argv[0])
-		}
-		t.Skipf("needs %s", argv[0])
+		testkit.Lack(t, argv[0])
 	}
 	cmd := exec.Command(path, argv[1:]...)
 	if err := cmd.Start(); err != nil {

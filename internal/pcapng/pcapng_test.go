@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"culprit/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -409,10 +411,7 @@ func TestTshark(t *testing.T) {
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is missing: %v", name, err)
-		}
-		t.Skipf("%s is missing: %v", name, err)
+		testkit.Lack(t, name)
 	}
 	var out, errs bytes.Buffer
 	cmd := exec.Command(name, args...)

@@ -15,6 +15,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/sysabi"
+	"culprit/internal/testkit"
 )
 
 // family is a program with a thread, a child, and children of that child that
@@ -53,7 +54,7 @@ func running(t *testing.T) (cmd *exec.Cmd, file string) {
 	}
 	cmd = exec.Command("python3", "-S", "-c", family, file)
 	if err := cmd.Start(); err != nil {
-		missing(t, err.Error())
+		testkit.Lack(t, err)
 	}
 	t.Cleanup(func() {
 		_ = os.Remove(file)

@@ -20,6 +20,7 @@ import (
 	"culprit/internal/lens"
 	"culprit/internal/procfs"
 	"culprit/internal/sysabi"
+	"culprit/internal/testkit"
 )
 
 // counter is a sink that encodes, as a case file does, and keeps nothing.
@@ -62,7 +63,7 @@ func start(t testing.TB, argv ...string) int {
 	t.Helper()
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
-		missing(t, err.Error())
+		testkit.Lack(t, err)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -316,7 +317,7 @@ func BenchmarkOverhead(b *testing.B) {
 			for b.Loop() {
 				at := cpu(unix.RUSAGE_CHILDREN)
 				if err := exec.Command(c.argv[0], c.argv[1:]...).Run(); err != nil {
-					missing(b, err.Error())
+					testkit.Lack(b, err)
 				}
 				plain += cpu(unix.RUSAGE_CHILDREN) - at
 				at = cpu(unix.RUSAGE_CHILDREN)

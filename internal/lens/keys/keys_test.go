@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"culprit/internal/event"
+	"culprit/internal/testkit"
 )
 
 // Getters as compilers make them; the bytes are those of the code beside them.
@@ -126,7 +127,7 @@ func TestTableOfFunctions(t *testing.T) {
 func TestExported(t *testing.T) {
 	paths, _ := filepath.Glob("/usr/lib/*/libc.so.6")
 	if len(paths) == 0 {
-		t.Skip("there is no libc.so.6 where Debian has it")
+		testkit.Lack(t, "libc.so.6 where Debian has it")
 	}
 	f, err := os.Open(paths[0])
 	if err != nil {

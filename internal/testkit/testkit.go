@@ -1,0 +1,19 @@
+// Package testkit is what tests of several packages share; those below it make
+// captures, cases and interpreters ready. Only tests import it.
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// Lack ends a test for want of something, said by what (a name or an error): it
+// is skipped, but fails where CI=true, which must have everything.
+func Lack(t testing.TB, what any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(fmt.Sprint("CI must have ", what))
+	}
+	t.Skip("needs ", what)
+}
