@@ -100,7 +100,7 @@ def write():
     ns = {'__name__': '<culprit>', 'RUN': sys.argv[2]}
     with open(sys.argv[3]) as f:
         text = f.read()
-    exec(compile(text[:text.index('\n# ---- names ----')], '<culprit>', 'exec'), ns)
+    exec(compile(text[:text.index('\n# names.py\n')], '<culprit>', 'exec'), ns)
     ns['STRINGS'] = {}
     ns['open_ring']()
     emit, head, record = ns['emit'], ns['HDR'], (1, 2, 3, (('v', 'str', 'x' * 220),), 0, 0)

@@ -47,7 +47,7 @@ func Save(dir, cache string) error {
 
 // agentCache is the cache's directory for this very agent.
 func agentCache(cache string) string {
-	sum := sha256.Sum256(code("agent.py"))
+	sum := sha256.Sum256(code(parts...))
 	return filepath.Join(cache, "agent-"+hex.EncodeToString(sum[:8]))
 }
 

@@ -30,15 +30,19 @@ import (
 //go:embed agent
 var agent embed.FS
 
-// code is the text of one of the agent's files with what it is built on.
-func code(name string) []byte {
+// parts are the files of the agent that records, in their order.
+var parts = []string{"values.py", "ring.py", "native.py", "names.py", "exceptions.py", "sites.py", "monitoring.py", "hook.py", "trace.py",
+	"milestones.py", "start.py"}
+
+// code is one text of some of the agent's files. Before each stands its name.
+func code(names ...string) []byte {
 	var text []byte
-	for _, n := range []string{"values.py", name} {
+	for _, n := range names {
 		b, err := agent.ReadFile("agent/" + n)
 		if err != nil {
 			panic(err) // it is embedded
 		}
-		text = append(text, b...)
+		text = append(append(text, "# "+n+"\n"...), b...)
 	}
 	return text
 }
@@ -63,12 +67,14 @@ func Agent(dir, keys string, came func(inject.Arrival)) (*inject.Agent, error) {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return nil, fmt.Errorf("make the agent's directory: %w", err)
 	}
-	return &inject.Agent{Name: "<culprit>", Source: code("agent.py"), Cache: own, Values: map[string]string{"RUN": dir, "KEYS": keys}, Came: came}, nil
+	return &inject.Agent{Name: "<culprit>", Source: code(parts...), Cache: own, Values: map[string]string{"RUN": dir, "KEYS": keys}, Came: came}, nil
 }
 
 // Threads is code that tells what the frames of all threads hold, to be asked for
 // it; [stream.Threads] reads the answer.
-func Threads() *inject.Agent { return &inject.Agent{Name: "<culprit>", Source: code("threads.py")} }
+func Threads() *inject.Agent {
+	return &inject.Agent{Name: "<culprit>", Source: code("values.py", "threads.py")}
+}
 
 // Refusal says why the agent is not in an interpreter, nil when it is.
 func Refusal(a inject.Arrival) *event.Note {
@@ -89,7 +95,7 @@ func Refusal(a inject.Arrival) *event.Note {
 // what has to be put into the program's environment, as NAME=VALUE: an existing
 // PYTHONPATH of env stays behind the agent's.
 func Prepare(dir string, env []string) (added []string, err error) {
-	return PrepareOther(dir, env, code("agent.py"))
+	return PrepareOther(dir, env, code(parts...))
 }
 
 // PrepareOther is Prepare for another agent: text, which finds the run's

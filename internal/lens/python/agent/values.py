@@ -1,7 +1,7 @@
 # A program's values as text: bounded, what looks like a secret masked, and
 # without running any code of the program (no __repr__, __str__, __eq__ or
-# property of a class that is not built in). agent.py and threads.py are run as
-# one text with this before them, and bring gc.
+# property of a class that is not built in). The parts of the agent, and threads.py,
+# are run as one text with this before them, and bring gc.
 import sys, builtins
 
 # The program may put others in their places.
