@@ -60,12 +60,18 @@ func readKeyLogs(keys *tls.KeyLog, paths []string) error {
 	return nil
 }
 
-// captureMemory is from where on the garbage collector works harder.
-const captureMemory = 192 << 20
+// While a capture is read, nearly all memory is dropped at once and little is
+// live: collecting it less often saves a tenth of the time, up to captureMemory
+// bytes, from where on the garbage collector works harder.
+const (
+	captureMemory  = 112 << 20
+	captureGarbage = 400 // percent of what is live
+)
 
 // openCapture opens a capture with the secrets of key logs.
 func openCapture(path string, keyLogs []string, o wire.Options) (*wire.Pass, error) {
 	debug.SetMemoryLimit(captureMemory)
+	debug.SetGCPercent(captureGarbage)
 	o.Keys = new(tls.KeyLog)
 	if err := readKeyLogs(o.Keys, keyLogs); err != nil {
 		return nil, err
