@@ -75,7 +75,7 @@ def attributes(e, t, mro):
     d = get_exc_dict(e)
     if d:
         n = 0
-        for k in list(d)[:40]:
+        for k in heads(d, 40):
             if type(k) is not str or n == 12:
                 continue
             v = d.get(k)

@@ -25,7 +25,7 @@ def milestone(event, args):
         args = (plain(args[0]), plain(args[1]))
     elif event == 'subprocess.Popen':
         argv = args[1]
-        args = (plain(args[0]), show(argv) if type(argv) is not list else ' '.join(plain(a) for a in argv[:8]))
+        args = (plain(args[0]), show(argv) if type(argv) is not list else ' '.join(masked_args(argv[:8])))
     emit(b'A', (event, args))
 
 

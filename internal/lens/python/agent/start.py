@@ -34,7 +34,7 @@ def at_exit():
 
 def hello(mode):
     argv = getattr(sys, 'orig_argv', None) or getattr(sys, 'argv', [])
-    emit(b'I', ('%d.%d.%d' % sys.version_info[:3], sys.executable or '', [plain(a) for a in argv[:16] if type(a) is str],
+    emit(b'I', ('%d.%d.%d' % sys.version_info[:3], sys.executable or '', masked_args(a for a in argv[:16] if type(a) is str),
                 [int(x) for x in (sys.flags.dev_mode, sys.flags.optimize, sys.flags.isolated)],
                 mode or 'off', ['audit', 'import'], os.getppid(), WAY))
 

@@ -31,10 +31,12 @@ def class_name(t):
 
 
 SECRET = ('passw', 'passphrase', 'passwd', 'secret', 'token', 'authoriz', 'authent', 'cookie', 'api_key', 'apikey',
-          'api-key', 'access_key', 'private_key', 'session', 'credential', 'signature', 'bearer', 'jwt', 'pwd')
-TOKENS = '-----begin', 'ghp_', 'github_pat_', 'akia', 'xoxb-', 'eyj'
-MARKS = ('authorization:', 'cookie:', 'password=', 'passwd=', 'pwd=', 'token=', 'secret=', 'api_key=', 'apikey=', 'signature=',
-         'sessionid=', 'bearer ', 'basic ') + TOKENS
+          'api-key', 'access_key', 'access-key', 'private_key', 'private-key', 'session', 'credential', 'signature', 'bearer', 'jwt',
+          'pwd', 'csrf', 'xsrf')
+# Beginnings of words that are credentials by their shape: PEM, JWT, and those of
+# GitHub, GitLab, AWS, Slack, Google, Stripe and npm.
+SHAPES = ('-----begin', 'eyj', 'ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_', 'github_pat_', 'glpat-', 'akia', 'asia', 'xoxb-', 'xoxp-', 'xoxa-',
+          'xoxs-', 'aiza', 'sk_live_', 'rk_live_', 'npm_')
 MASK = '<masked>'
 NAMES = {}            # names that were looked at
 
@@ -45,7 +47,7 @@ def is_secret(name):
         if len(NAMES) > 4096:
             NAMES.clear()
         low = name.lower()
-        known = low == 'pass' or low == 'auth' or low == 'sid'
+        known = low in ('pass', 'auth', 'sid', 'pw', 'otp', 'cvv', 'creds')
         for s in SECRET:
             if s in low:
                 known = True
@@ -53,20 +55,114 @@ def is_secret(name):
     return known
 
 
-def mask(text):
-    """Cuts text at what looks like the start of a credential."""
-    low = text.lower()
-    for m in MARKS if '=' in low or ':' in low or ' ' in low else TOKENS:
+def shaped(text, low):
+    """Where the first word begins that is a credential by its shape, or -1."""
+    at = -1
+    for m in SHAPES:
         i = low.find(m)
-        if i >= 0 and (len(m) > 6 or m[-1] in '=:' or i == 0 or not low[i - 1].isalnum()):
-            text = text[:i] + (text[i:i + len(m)] if m[-1] in '=: ' else '') + MASK
-            low = text.lower()
-    i = text.find('://')
-    if i >= 0:
-        j = text.find('@', i)
-        if 0 <= j < i + 200 and '/' not in text[i + 3:j]:
-            text = text[:i + 3] + MASK + text[j:]
-    return text
+        while i >= 0:
+            if i == 0 or not low[i - 1].isalnum():
+                word = i + len(m)
+                while word < len(low) and (low[word].isalnum() or low[word] in '_-'):
+                    word += 1
+                # An AWS id is in capitals; the others have some length.
+                if m[0] == '-' or word - i >= 16 and (m not in ('akia', 'asia') or text[i:word].isupper()):
+                    break
+            i = low.find(m, i + 1)
+        if i >= 0 and (at < 0 or i < at):
+            at = i
+    return at
+
+
+def named(low):
+    """Where the value begins that follows the name of a credential (password=x,
+    "token": "x", Authorization: x, --secret x, bearer x), or -1."""
+    at = -1
+    size = len(low)
+    for s in SECRET:
+        i = low.find(s)
+        while i >= 0:
+            j = i + len(s)
+            while j < size and (low[j].isalnum() or low[j] in '_-'):
+                j += 1
+            k = j
+            while k < size and low[k] in '\'"\\] ':
+                k += 1
+            sep = low[k:k + 1]
+            first = i
+            while first and (low[first - 1].isalnum() or low[first - 1] in '_-'):
+                first -= 1
+            # "unexpected token: x" is about something else.
+            weak = s == 'token' and sep == ':' and k == j and first == i and low[i - 1:i] == ' '
+            if sep and sep in '=:>' and not weak:
+                k += 1
+            elif not (low[first:first + 2] == '--' or s == 'bearer') or low[j:j + 1] != ' ':
+                i = low.find(s, j)
+                continue
+            while k < size and low[k] in '\'"\\ ':
+                k += 1
+            if k < size and (at < 0 or k < at):
+                at = k
+            break
+    i = low.find('basic ')
+    if i >= 0 and size - i >= 14 and ' ' not in low[i + 6:i + 14] and (i == 0 or not low[i - 1].isalnum()) and (at < 0 or i + 6 < at):
+        at = i + 6
+    return at
+
+
+def mask(text, cut=False):
+    """Ends text where a credential seems to begin; one in the parameters of a
+    URL, or before its host, is left out. cut says that more of text follows."""
+    done = ''
+    while True:
+        low = text.lower()
+        if len(low) != len(text):
+            low = text            # a letter that is longer as a small one
+        at = shaped(text, low)
+        i = named(low) if ' ' in low or '=' in low or ':' in low or '>' in low else -1
+        if i >= 0 and (at < 0 or i < at):
+            at = i
+        url = text.find('://')
+        if 0 <= url and (at < 0 or url < at):
+            end = url + 3
+            while end < len(text) and text[end] not in '/?#\'" \t\r\n<>':
+                end += 1
+            host = text.rfind('@', url, end)
+            if host >= 0:
+                done += text[:url + 3] + MASK
+                text = text[host:]
+                continue
+            if end == len(text) and cut:
+                return done + text[:url + 3] + MASK
+            done += text[:end]
+            text = text[end:]
+            continue
+        if at < 0:
+            return done + text
+        if text[at:at + 8] == MASK:
+            done += text[:at + 8]
+            text = text[at + 8:]
+            continue
+        name = low.rfind('?', 0, at)
+        name = max(name, low.rfind('&', 0, at))
+        end = at
+        while end < len(text) and text[end] not in '& \'"\t\r\n<>#':
+            end += 1
+        if name < 0 or text[at - 1:at] != '=' or end == len(text) or not text[end] == '&':
+            return done + text[:at] + MASK
+        done += text[:at] + MASK
+        text = text[end:]
+
+
+def masked_args(argv):
+    """An argument vector as text; what follows --password is masked."""
+    out = []
+    for a in argv:
+        text = plain(a)
+        if out and out[-1][:1] == '-' and '=' not in out[-1] and is_secret(out[-1]) and text[:1] != '-':
+            text = MASK
+        out.append(text)
+    return out
 
 
 def show(v, deep=1):
@@ -75,7 +171,7 @@ def show(v, deep=1):
     if t is str:
         n = len(v)
         if n > 160:
-            return repr(mask(v[:160])) + '+%d' % (n - 160)
+            return repr(mask(v[:160], True)) + '+%d' % (n - 160)
         return repr(mask(v))
     if v is None or t is bool or t is float or t is complex or v is Ellipsis:
         return repr(v)
@@ -83,16 +179,17 @@ def show(v, deep=1):
         return repr(v) if v.bit_length() < 512 else '<int of %d bits>' % v.bit_length()
     if t is bytes or t is bytearray:
         n = len(v)
-        return repr(mask(bytes(v[:64]).decode('latin-1')).encode('latin-1')) + ('+%d' % (n - 64) if n > 64 else '')
+        return repr(mask(bytes(v[:64]).decode('latin-1'), n > 64).encode('latin-1')) + ('+%d' % (n - 64) if n > 64 else '')
     if t is list or t is tuple or t is set or t is frozenset:
         n = len(v)
         if deep <= 0:
             return '<%s of %d>' % (t.__name__, n)
         part = []
-        for x in v:
-            if len(part) == 3:
-                break
+        for x in heads(v, 3):
             part.append(show(x, deep - 1))
+        # A header as (name, value).
+        if n == 2 and (t is list or t is tuple) and secret_key(v[0]) and type(v[1]) in TEXT:
+            part[1:] = [MASK]
         text = ', '.join(part)
         if n > 3:
             text += ', +%d' % (n - 3)
@@ -106,10 +203,8 @@ def show(v, deep=1):
         if deep <= 0:
             return '<dict of %d>' % n
         part = []
-        for k in v:
-            if len(part) == 3:
-                break
-            x = MASK if type(k) is str and is_secret(k) else show(dict.get(v, k) if type(k) in HASHABLE else None, deep - 1)
+        for k in heads(v, 3):
+            x = MASK if secret_key(k) else show(dict.get(v, k) if type(k) in HASHABLE else None, deep - 1)
             part.append(show(k, deep - 1) + ': ' + x)
         return '{' + ', '.join(part) + (', +%d}' % (n - 3) if n > 3 else '}')
     if t is type:
@@ -133,12 +228,12 @@ def show(v, deep=1):
         d = instance_dict(v, t, mro)
         if d:
             part = []
-            for k in list(d)[:40]:
+            for k in heads(d, 40):
                 if type(k) is not str:
                     continue
                 x = d.get(k)
                 if type(x) in SCALAR:
-                    part.append('%s=%s' % (k[:40], MASK if is_secret(k) and type(x) in TEXT else show(x, 0)))
+                    part.append('%s=%s' % (k[:40], MASK if is_secret(k) and x is not None and type(x) is not bool else show(x, 0)))
                     if len(part) == 4:
                         break
             if part:
@@ -149,6 +244,25 @@ def show(v, deep=1):
 SCALAR = frozenset((str, bytes, int, bool, float, type(None)))
 HASHABLE = frozenset((str, bytes, int, bool, float, type(None)))
 TEXT = frozenset((str, bytes, bytearray, list, tuple, dict, set, frozenset))
+
+
+def heads(v, most):
+    """The first items of a container that another thread may be changing."""
+    out = []
+    try:
+        for x in v:
+            if len(out) == most:
+                break
+            out.append(x)
+    except RuntimeError:
+        pass
+    return out
+
+
+def secret_key(k):
+    if type(k) is bytes:
+        k = k[:200].decode('latin-1')
+    return type(k) is str and is_secret(k)
 
 
 def instance_dict(v, t, mro):
@@ -230,7 +344,7 @@ def describe(e, deep=1):
 
 def plain(v):
     if type(v) is str:
-        return mask(v[:500]) + ('+%d' % (len(v) - 500) if len(v) > 500 else '')
+        return mask(v[:500], len(v) > 500) + ('+%d' % (len(v) - 500) if len(v) > 500 else '')
     return show(v)
 
 
