@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"culprit/e2e/stage"
@@ -19,6 +21,9 @@ import (
 var scratch string
 
 func TestMain(m *testing.M) {
+	// Under nohup SIGHUP is ignored, and by what the tests start too; with a
+	// handler here it is as usual there.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "culprit-e2e-"); err != nil {
