@@ -77,8 +77,9 @@ var straceWorks = []struct {
 	{"-e signal=none", "exec sh -c 'trap : ALRM; kill -s ALRM $$'"},
 	{"-X verbose -e trace=openat,close", "exec cat /etc/hostname"},
 	{"-X raw -e trace=openat,close", "exec cat /etc/hostname"},
-	{"-f", "exec sh -c 'cat </etc/hostname; /bin/false'"},
-	{"-f", "exec sh -c '/bin/true; /bin/false; exit 2'"},
+	// The sleep: a child that ends before its parent waits makes another log.
+	{"-f", "exec sh -c 'sleep 0.1 </etc/hostname; /bin/false'"},
+	{"-f", "exec sh -c 'sleep 0.1; sleep 0.2; exit 2'"},
 	{"-f -e trace=execve,exit_group -e signal=none", "exec sh -c 'for i in 1 2 3; do /bin/true & done; wait'"},
 	{"-f -e trace=execve,kill,exit_group", "exec sh -c '/bin/sh -c \"kill -s TERM \\$\\$\"; exit 4'"},
 	{"-f -e trace=%network", "exec python3 -c 'import socket as s; a, b = s.socketpair(); a.send(b\"x\" * 50); b.recv(9); c = s.create_server((\"127.0.0.1\", 0)); d = s.create_connection(c.getsockname()); d.sendall(b\"hi\")'"},
