@@ -55,18 +55,25 @@ def is_secret(name):
     return known
 
 
-def shaped(text, low):
-    """Where the first word begins that is a credential by its shape, or -1."""
+def word_end(low, i):
+    while i < len(low) and (low[i].isalnum() or low[i] in '_-'):
+        i += 1
+    return i
+
+
+def shaped(text, low, start):
+    """Where the first word begins from start on that is a credential by its
+    shape, or -1."""
     at = -1
     for m in SHAPES:
-        i = low.find(m)
+        if m not in low:
+            continue
+        i = low.find(m, start)
         while i >= 0:
             if i == 0 or not low[i - 1].isalnum():
-                word = i + len(m)
-                while word < len(low) and (low[word].isalnum() or low[word] in '_-'):
-                    word += 1
+                end = word_end(low, i + len(m))
                 # An AWS id is in capitals; the others have some length.
-                if m[0] == '-' or word - i >= 16 and (m not in ('akia', 'asia') or text[i:word].isupper()):
+                if m[0] == '-' or end - i >= 16 and (m not in ('akia', 'asia') or text[i:end].isupper()):
                     break
             i = low.find(m, i + 1)
         if i >= 0 and (at < 0 or i < at):
@@ -74,17 +81,17 @@ def shaped(text, low):
     return at
 
 
-def named(low):
-    """Where the value begins that follows the name of a credential (password=x,
-    "token": "x", Authorization: x, --secret x, bearer x), or -1."""
+def named(low, start):
+    """Where the value begins from start on that follows the name of a credential
+    (password=x, "token": "x", Authorization: x, --secret x, bearer x), or -1."""
     at = -1
     size = len(low)
     for s in SECRET:
-        i = low.find(s)
+        if s not in low:
+            continue
+        i = low.find(s, start)
         while i >= 0:
-            j = i + len(s)
-            while j < size and (low[j].isalnum() or low[j] in '_-'):
-                j += 1
+            j = word_end(low, i + len(s))
             k = j
             while k < size and low[k] in '\'"\\] ':
                 k += 1
@@ -104,54 +111,61 @@ def named(low):
             if k < size and (at < 0 or k < at):
                 at = k
             break
-    i = low.find('basic ')
-    if i >= 0 and size - i >= 14 and ' ' not in low[i + 6:i + 14] and (i == 0 or not low[i - 1].isalnum()) and (at < 0 or i + 6 < at):
-        at = i + 6
+    i = low.find('basic ', start)
+    while 0 <= i <= size - 14:
+        if ' ' not in low[i + 6:i + 14] and (i == 0 or not low[i - 1].isalnum()):
+            return i + 6 if at < 0 or i + 6 < at else at
+        i = low.find('basic ', i + 1)
     return at
+
+
+def credential(text, low, start):
+    """Where the first credential begins from start on, or -1."""
+    at = shaped(text, low, start) if len(low) >= 10 else -1    # the shortest shape
+    i = named(low, start) if ' ' in low or '=' in low or ':' in low or '>' in low else -1
+    return i if i >= 0 and (at < 0 or i < at) else at
 
 
 def mask(text, cut=False):
     """Ends text where a credential seems to begin; one in the parameters of a
     URL, or before its host, is left out. cut says that more of text follows."""
+    low = text.lower()
+    if len(low) != len(text):     # a letter is longer as a small one
+        low = ''.join([c.lower() if len(c.lower()) == 1 else c for c in text])
+    at = credential(text, low, 0)
     done = ''
+    start = 0                     # what is before it stands in done
     while True:
-        low = text.lower()
-        if len(low) != len(text):
-            low = text            # a letter that is longer as a small one
-        at = shaped(text, low)
-        i = named(low) if ' ' in low or '=' in low or ':' in low or '>' in low else -1
-        if i >= 0 and (at < 0 or i < at):
-            at = i
-        url = text.find('://')
+        url = text.find('://', start)
         if 0 <= url and (at < 0 or url < at):
             end = url + 3
             while end < len(text) and text[end] not in '/?#\'" \t\r\n<>':
                 end += 1
             host = text.rfind('@', url, end)
             if host >= 0:
-                done += text[:url + 3] + MASK
-                text = text[host:]
-                continue
-            if end == len(text) and cut:
-                return done + text[:url + 3] + MASK
-            done += text[:end]
-            text = text[end:]
-            continue
-        if at < 0:
-            return done + text
-        if text[at:at + 8] == MASK:
-            done += text[:at + 8]
-            text = text[at + 8:]
-            continue
-        name = low.rfind('?', 0, at)
-        name = max(name, low.rfind('&', 0, at))
-        end = at
-        while end < len(text) and text[end] not in '& \'"\t\r\n<>#':
-            end += 1
-        if name < 0 or text[at - 1:at] != '=' or end == len(text) or not text[end] == '&':
-            return done + text[:at] + MASK
-        done += text[:at] + MASK
-        text = text[end:]
+                done += text[start:url + 3] + MASK
+                start = host
+            elif end == len(text) and cut:
+                return done + text[start:url + 3] + MASK
+            else:
+                done += text[start:end]
+                start = end
+        elif at < 0:
+            return done + text[start:]
+        elif text[at:at + 8] == MASK:
+            done += text[start:at + 8]
+            start = at + 8
+        else:
+            parameter = max(text.rfind('?', start, at), text.rfind('&', start, at))
+            end = at
+            while end < len(text) and text[end] not in '& \'"\t\r\n<>#':
+                end += 1
+            done += text[start:at] + MASK
+            if parameter < 0 or text[at - 1:at] != '=' or text[end:end + 1] != '&':
+                return done
+            start = end
+        if 0 <= at < start:
+            at = credential(text, low, start)
 
 
 def masked_args(argv):

@@ -25,6 +25,8 @@ def login(password, *args, api_key=None, **kwargs):
     command = 'curl --token ' + S
     url = 'see https://h/ and postgres://user:%s@db/x' % S
     query = 'https://h/x?access_token=%s&page=2' % S
+    longer = '\u0130 PASSWORD=' + S
+    host = 'https://basic ' + S
     cut = 'x' * 130 + ' https://user:' + S + '@h/'
     raw = b'GET / HTTP/1.1\r\nAuthorization: Basic ' + S.encode()
     a, b, c, d = TOKEN, AWS, JWT, PEM
