@@ -60,18 +60,19 @@ func readKeyLogs(keys *tls.KeyLog, paths []string) error {
 	return nil
 }
 
-// While a capture is read, nearly all memory is dropped at once and little is
-// live: collecting it less often saves a tenth of the time, up to captureMemory
-// bytes, from where on the garbage collector works harder.
 const (
-	captureMemory  = 112 << 20
-	captureGarbage = 400 // percent of what is live
+	// readGarbage is how much garbage may stand beside what is live, in percent,
+	// while a file is read of which most is looked at and dropped: to collect it
+	// less often saves a tenth of the time.
+	readGarbage = 400
+	// captureMemory is from where on the garbage collector works harder, in bytes.
+	captureMemory = 112 << 20
 )
 
 // openCapture opens a capture with the secrets of key logs.
 func openCapture(path string, keyLogs []string, o wire.Options) (*wire.Pass, error) {
 	debug.SetMemoryLimit(captureMemory)
-	debug.SetGCPercent(captureGarbage)
+	debug.SetGCPercent(readGarbage)
 	o.Keys = new(tls.KeyLog)
 	if err := readKeyLogs(o.Keys, keyLogs); err != nil {
 		return nil, err

@@ -172,7 +172,7 @@ func (o *showOptions) open(w *bufio.Writer, path string, p *filter.Program[rows.
 	case o.strace:
 		return src, nil, o.replay(w, cf, keep)
 	case o.alone(columns) && rows.Streams(p):
-		debug.SetGCPercent(400) // most records are read, looked at and dropped
+		debug.SetGCPercent(readGarbage)
 		if o.summary {
 			return src, only(rows.Scan(cf.Events(), p), keep), nil
 		}
