@@ -192,7 +192,7 @@ func TestShownCommands(t *testing.T) {
 		}
 		t.Run(text, func(t *testing.T) {
 			if c.needs != "" {
-				need(t, c.needs)
+				testkit.Program(t, c.needs)
 			}
 			run := c.run
 			if run == "" {
@@ -224,14 +224,6 @@ func isCommand(name string) bool {
 	return strings.HasPrefix(name, "-")
 }
 
-// need ends a test that lacks a program: skipped, but failed where CI=true.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		testkit.Lack(t, program)
-	}
-}
-
 // The table of commands in README.md is the list of commands.
 func TestReadmeTable(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
@@ -251,7 +243,7 @@ func TestReadmeTable(t *testing.T) {
 // The story in README.md is what the demo prints, but for numbers that differ
 // from run to run. Lines with dots are shortened.
 func TestReadmeStory(t *testing.T) {
-	need(t, "python3")
+	testkit.Program(t, "python3")
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

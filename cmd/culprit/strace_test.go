@@ -90,7 +90,7 @@ var straceWorks = []struct {
 
 // TestStraceBesideStrace runs both and compares the logs line by line.
 func TestStraceBesideStrace(t *testing.T) {
-	strace := program(t, "strace")
+	strace := testkit.Program(t, "strace")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestStraceBesideStrace(t *testing.T) {
 	for _, w := range straceWorks {
 		t.Run(w.options+" "+w.script, func(t *testing.T) {
 			if name := strings.Fields(w.script)[1]; strings.HasPrefix(name, "python3") || name == "git" {
-				program(t, name)
+				testkit.Program(t, name)
 			}
 			want, wantCode := straceRun(t, strace, w.options, w.script)
 			got, code := straceRun(t, bin, w.options, w.script)
@@ -114,16 +114,6 @@ func TestStraceBesideStrace(t *testing.T) {
 			}
 		})
 	}
-}
-
-// program finds a program, or skips; in CI it must be there.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		testkit.Lack(t, name)
-	}
-	return path
 }
 
 // straceRun returns the normalized log, split by process, and the exit status.

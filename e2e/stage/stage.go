@@ -82,10 +82,7 @@ func (s *Stage) C(name, source string) string {
 	s.t.Helper()
 	src := s.File(name+".c", source, 0o644)
 	exe := s.Path(name)
-	cc, err := exec.LookPath("gcc")
-	if err != nil {
-		testkit.Lack(s.t, "gcc")
-	}
+	cc := testkit.Program(s.t, "gcc")
 	if out, err := exec.Command(cc, "-Wall", "-O1", "-g", "-o", exe, src, "-pthread").CombinedOutput(); err != nil {
 		s.t.Fatalf("compile %s: %v\n%s", name, err, out)
 	}

@@ -222,9 +222,7 @@ func TestFinishMerges(t *testing.T) {
 // is skipped, but not in CI.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		testkit.Lack(t, name)
-	}
+	testkit.Program(t, name)
 	var out, errs bytes.Buffer
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs

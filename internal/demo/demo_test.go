@@ -38,15 +38,6 @@ func start(t *testing.T) (*Server, Layout) {
 	return s, l
 }
 
-// need skips a test that lacks what it needs, but not in CI.
-func need(t *testing.T, ok bool, what string) {
-	t.Helper()
-	if ok {
-		return
-	}
-	testkit.Lack(t, what)
-}
-
 // pythons finds the system's interpreter and pyenv's 3.8 to 3.13.
 func pythons(t *testing.T) []string {
 	t.Helper()
@@ -60,7 +51,9 @@ func pythons(t *testing.T) []string {
 	if _, err := os.Stat("/usr/bin/python3"); err == nil {
 		all = append(all, "/usr/bin/python3")
 	}
-	need(t, len(all) > 0, "a python3")
+	if len(all) == 0 {
+		testkit.Lack(t, "a python3")
+	}
 	return all
 }
 
@@ -126,8 +119,7 @@ func TestPythonClient(t *testing.T) {
 
 // What the kernel said, whatever Python made of it.
 func TestPythonClientKernel(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	need(t, err == nil, "strace")
+	strace := testkit.Program(t, "strace")
 	s, l := start(t)
 	for _, python := range pythons(t) {
 		t.Run(strings.ReplaceAll(strings.TrimPrefix(python, "/"), "/", "_"), func(t *testing.T) {

@@ -41,10 +41,7 @@ func image(t *testing.T, path string, base uint64) (Memory, *elf.File) {
 }
 
 func TestLookup(t *testing.T) {
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		testkit.Lack(t, "gcc")
-	}
+	gcc := testkit.Program(t, "gcc")
 	const base = 0x7f0000000000
 	for _, style := range []string{"gnu", "sysv"} {
 		t.Run(style, func(t *testing.T) {

@@ -3,7 +3,6 @@ package explain_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -115,9 +114,7 @@ func TestCommandCauses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.command[0] == "bash" {
-				if _, err := exec.LookPath("bash"); err != nil {
-					testkit.Lack(t, "bash")
-				}
+				testkit.Program(t, "bash")
 			}
 			r, tl := recorded(t, c.files, c.command...)
 			v := r.Verdict

@@ -118,12 +118,9 @@ http.content_type contains "json" && !http.request
 // TestTshark compares the language with Wireshark's own, on the frames of
 // captures as tshark shows them.
 func TestTshark(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
+	tshark := testkit.Program(t, "tshark")
 	files := captest.Shared("http1")
-	switch {
-	case err != nil:
-		testkit.Lack(t, "tshark")
-	case len(files) == 0:
+	if len(files) == 0 {
 		t.Skip("the shared capture collection does not lie beside the repository")
 	}
 	var filters []string

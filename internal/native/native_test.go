@@ -33,10 +33,7 @@ func (p process) ReadMem(b []byte, addr uint64) int {
 // it there.
 func stopped(t *testing.T, argv ...string) (pid int, regs Registers, maps Maps) {
 	t.Helper()
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		testkit.Lack(t, argv[0])
-	}
+	path := testkit.Program(t, argv[0])
 	cmd := exec.Command(path, argv[1:]...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -117,10 +114,7 @@ func TestStackPython(t *testing.T) {
 
 // Every function that the table names is found by both ways.
 func TestFind(t *testing.T) {
-	exe, err := exec.LookPath("ls")
-	if err != nil {
-		t.Skip("needs ls")
-	}
+	exe := testkit.Program(t, "ls")
 	f, err := elf.Open(exe)
 	if err != nil {
 		t.Fatal(err)

@@ -255,9 +255,7 @@ func theirs(t *testing.T, path, expression string) (out []int, errText string) {
 
 // Every packet of all captures is accepted and rejected as tcpdump does it.
 func TestAsLibpcap(t *testing.T) {
-	if _, err := exec.LookPath("tcpdump"); err != nil {
-		testkit.Lack(t, err)
-	}
+	testkit.Program(t, "tcpdump")
 	for link, list := range merged(t) {
 		if _, ok := layoutOf(link); !ok {
 			continue

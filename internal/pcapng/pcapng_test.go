@@ -410,9 +410,7 @@ func TestTshark(t *testing.T) {
 // CI.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		testkit.Lack(t, name)
-	}
+	testkit.Program(t, name)
 	var out, errs bytes.Buffer
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -112,9 +112,9 @@ func program() string {
 
 func host(t *testing.T, how string) *hosted {
 	t.Helper()
-	gcc, err := exec.LookPath("gcc")
-	if err != nil || runtime.GOARCH != "amd64" {
-		testkit.Lack(t, "gcc on x86-64")
+	gcc := testkit.Program(t, "gcc")
+	if runtime.GOARCH != "amd64" {
+		testkit.Lack(t, "x86-64")
 	}
 	build.Do(func() {
 		cmd := exec.Command(gcc, "-O1", "-pthread", "-rdynamic", "-x", "c", "-o", program(), "-", "-lm")

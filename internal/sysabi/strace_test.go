@@ -102,16 +102,6 @@ func trace(t *testing.T, lim Limits, argv ...string) []*event.Syscall {
 	}
 }
 
-// need skips the test when a program is missing, and fails it in CI.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			testkit.Lack(t, p)
-		}
-	}
-}
-
 // TestDump prints what a command does, to compare by hand:
 //
 //	SYSABI_DUMP='ls /' go test -v -run TestDump ./internal/sysabi
@@ -176,7 +166,8 @@ func settle(lines []string) []string {
 
 // The text of real programs is what strace(1) prints for them.
 func TestLikeStrace(t *testing.T) {
-	need(t, "strace", "python3")
+	testkit.Program(t, "strace")
+	testkit.Program(t, "python3")
 	if v, _ := exec.Command("strace", "--version").Output(); !bytes.HasPrefix(v, []byte("strace -- version 6.1\n")) {
 		// Other versions know other names: the comparison is with one.
 		testkit.Lack(t, fmt.Sprintf("strace 6.1, have %.40q", v))

@@ -115,9 +115,7 @@ var known = func() map[string]string {
 
 // Over all captures what is printed is what tcpdump prints.
 func TestAsTcpdump(t *testing.T) {
-	if _, err := exec.LookPath("tcpdump"); err != nil {
-		testkit.Lack(t, err)
-	}
+	testkit.Program(t, "tcpdump")
 	files, err := filepath.Glob("../wire/testdata/*.pcap*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no captures: %v", err)

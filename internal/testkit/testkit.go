@@ -5,6 +5,7 @@ package testkit
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -16,4 +17,14 @@ func Lack(t testing.TB, what any) {
 		t.Fatal(fmt.Sprint("CI must have ", what))
 	}
 	t.Skip("needs ", what)
+}
+
+// Program finds a program that a test needs in PATH; see [Lack].
+func Program(t testing.TB, name string) (path string) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Lack(t, name)
+	}
+	return path
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -57,10 +56,7 @@ func need(t testing.TB) {
 // run records a command and returns what was seen.
 func run(t testing.TB, o Options, argv ...string) []event.Event {
 	t.Helper()
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		t.Skip(err)
-	}
+	path := testkit.Program(t, argv[0])
 	pid, err := launch.Start(path, argv, os.Environ())
 	if err != nil {
 		t.Fatal(err)

@@ -39,10 +39,7 @@ func compile(t testing.TB, source string) string {
 // still starts a command at the same addresses every time, stopped.
 func still(t testing.TB, argv []string) int {
 	t.Helper()
-	path, err := exec.LookPath("setarch")
-	if err != nil {
-		testkit.Lack(t, "setarch")
-	}
+	path := testkit.Program(t, "setarch")
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -61,10 +61,7 @@ func gone(pid int) {
 // start starts a command with its output thrown away.
 func start(t testing.TB, argv ...string) int {
 	t.Helper()
-	path, err := exec.LookPath(argv[0])
-	if err != nil {
-		testkit.Lack(t, err)
-	}
+	path := testkit.Program(t, argv[0])
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

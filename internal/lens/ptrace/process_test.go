@@ -17,6 +17,7 @@ import (
 	"culprit/internal/event"
 	"culprit/internal/lens"
 	"culprit/internal/procfs"
+	"culprit/internal/testkit"
 )
 
 // Every mode of the program does and prints the same under the recorder.
@@ -301,8 +302,7 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestCompat(t *testing.T) {
-	_, err := exec.LookPath("gcc")
-	need(t, err == nil, "gcc")
+	testkit.Program(t, "gcc")
 	src, err := sources.ReadFile("testdata/compat.s")
 	if err != nil {
 		t.Fatal(err)

@@ -68,8 +68,7 @@ func TestMain(m *testing.M) {
 // prog returns the compiled program of testdata/prog.c.
 func prog(t testing.TB) string {
 	t.Helper()
-	_, err := exec.LookPath("gcc")
-	need(t, err == nil, "gcc")
+	testkit.Program(t, "gcc")
 	bin, err := compiled()
 	if err != nil {
 		t.Fatal(err)
