@@ -10,7 +10,7 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -127,24 +127,31 @@ func pair(runs int, a, b []string) (x, y measured) {
 	return x, y
 }
 
+// lineCount counts the lines written to it. Output that was kept here would
+// count as memory of the programs that are started afterwards.
+type lineCount int
+
+func (n *lineCount) Write(p []byte) (int, error) {
+	*n += lineCount(bytes.Count(p, []byte{'\n'}))
+	return len(p), nil
+}
+
 func (m *measured) take(args []string) {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return
 	}
 	cmd := exec.Command(args[0], args[1:]...)
+	var lines lineCount
+	var complaint strings.Builder
+	cmd.Stdout, cmd.Stderr = &lines, &complaint
 	began := time.Now()
-	out, err := cmd.Output()
+	err := cmd.Run()
 	wall := time.Since(began)
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Println(err)
-		return
-	}
 	if err != nil {
-		fmt.Printf("%s: %v\n%s", strings.Join(args, " "), err, exit.Stderr)
+		fmt.Printf("%s: %v\n%s", strings.Join(args, " "), err, complaint.String())
 		return
 	}
-	m.lines = strings.Count(string(out), "\n")
+	m.lines = int(lines)
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if !m.seen || wall < m.wall {
